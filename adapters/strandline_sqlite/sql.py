@@ -1,0 +1,122 @@
+"""
+Every statement this adapter says, made from declared tables.
+
+Narrow tables without indexes are clustered on their key. The others keep their rows in the order they came, with an
+index on the key, so that wide rows are appended and each index entry stays short.
+"""
+
+from collections.abc import Sequence
+
+from strandline.schema import Column, Index, Table, Type
+
+__all__ = [
+    "META",
+    "create_index",
+    "create_table",
+    "delete",
+    "drop",
+    "insert",
+    "page",
+    "rename",
+    "scan",
+    "select",
+]
+
+META = "CREATE TABLE strandline_meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID"
+
+_TYPES = {Type.TEXT: "TEXT", Type.INTEGER: "INTEGER", Type.FLAG: "INTEGER", Type.JSON: "TEXT", Type.BYTES: "BLOB"}
+
+
+def create_table(table: Table, suffix: str = "") -> str:
+    """Return the statement that creates a table."""
+    columns = ", ".join(_column(column) for column in table.columns)
+    clustered = not table.indexes and not any(column.type in (Type.JSON, Type.BYTES) for column in table.columns)
+    kind = "STRICT, WITHOUT ROWID" if clustered else "STRICT"
+    return f"CREATE TABLE {_name(table, suffix)} ({columns}, PRIMARY KEY ({_key(table)})) {kind}"
+
+
+def create_index(table: Table, index: Index, generation: int, suffix: str = "") -> str:
+    """Return the statement that creates an index; `generation` keeps its name apart from those of older tables."""
+    columns = ", ".join(f'"{name}"' for name in (*index.partition, *index.order))
+    name = f"{table.name}_{index.name}_{generation}"
+    return f'CREATE INDEX "{name}" ON {_name(table, suffix)} ({columns})'
+
+
+def drop(name: str) -> str:
+    """Return the statement that drops a table."""
+    return f'DROP TABLE IF EXISTS "{name}"'
+
+
+def rename(table: Table, suffix: str) -> str:
+    """Return the statement that takes the suffix off a table's name."""
+    return f'ALTER TABLE {_name(table, suffix)} RENAME TO "{table.name}"'
+
+
+def select(table: Table, suffix: str = "") -> str:
+    """Return the statement that reads the row at one key."""
+    where = " AND ".join(f'"{column.name}" = ?' for column in table.key)
+    return f"SELECT {_columns(table)} FROM {_name(table, suffix)} WHERE {where}"
+
+
+def insert(table: Table, suffix: str = "") -> str:
+    """Return the statement that puts one row in the place of the one at its key, if there is one."""
+    marks = ", ".join("?" * len(table.columns))
+    values = [f'"{column.name}" = excluded."{column.name}"' for column in table.columns[table.key_size :]]
+    then = f"UPDATE SET {', '.join(values)}" if values else "NOTHING"
+    target = f"{_name(table, suffix)} ({_columns(table)})"
+    return f"INSERT INTO {target} VALUES ({marks}) ON CONFLICT ({_key(table)}) DO {then}"
+
+
+def delete(table: Table, suffix: str = "") -> str:
+    """Return the statement that deletes the row at one key."""
+    where = " AND ".join(f'"{column.name}" = ?' for column in table.key)
+    return f"DELETE FROM {_name(table, suffix)} WHERE {where}"
+
+
+def scan(table: Table) -> str:
+    """Return the statement that reads all rows by key."""
+    return f'SELECT {_columns(table)} FROM "{table.name}" ORDER BY {_key(table)}'
+
+
+def page(table: Table, index: Index, *, after: int, bound: int, suffix: str = "") -> str:
+    """
+    Return the statement that reads the rows of one partition in an index's order.
+
+    Its parameters are the partition, the `after` leading sort columns of the row before, the `bound` leading sort
+    columns of the last one allowed, and the limit.
+    """
+    columns = table.sort_columns(index)
+    less, more, way = ("<", ">=", "DESC") if index.descending else (">", "<=", "ASC")
+    conditions = [f'"{name}" IS ?' if _may_be_null(table, name) else f'"{name}" = ?' for name in index.partition]
+    conditions += _beyond(columns[:after], less) + _beyond(columns[:bound], more)
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    order = ", ".join(f'"{name}" {way}' for name in columns)
+    return f"SELECT {_columns(table)} FROM {_name(table, suffix)}{where} ORDER BY {order or '1'} LIMIT ?"
+
+
+def _beyond(columns: Sequence[str], sign: str) -> list[str]:
+    if not columns:
+        return []
+    names = ", ".join(f'"{name}"' for name in columns)
+    return [f"({names}) {sign} ({', '.join('?' * len(columns))})"]
+
+
+def _column(column: Column) -> str:
+    check = f' CHECK ("{column.name}" IN (0, 1))' if column.type is Type.FLAG else ""
+    return f'"{column.name}" {_TYPES[column.type]}{"" if column.null else " NOT NULL"}{check}'
+
+
+def _may_be_null(table: Table, name: str) -> bool:
+    return table.columns[table.position[name]].null
+
+
+def _columns(table: Table) -> str:
+    return ", ".join(f'"{column.name}"' for column in table.columns)
+
+
+def _key(table: Table) -> str:
+    return ", ".join(f'"{column.name}"' for column in table.key)
+
+
+def _name(table: Table, suffix: str) -> str:
+    return f'"{table.name}{suffix}"'

@@ -1,0 +1,327 @@
+"""
+A store in one SQLite file.
+
+One connection writes, and a lock file says which process it is: the lock is the kernel's, so it goes with the
+process however that dies. Readers, any number and in any process, see the state between two commits through WAL.
+A commit is one transaction with synchronous=NORMAL: a crash of the process loses nothing, a crash of the machine
+may lose the last commits, whole and with their cursors, which the stream then sends again.
+
+Source: https://www.sqlite.org/wal.html
+"""
+
+import json
+import sqlite3
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from heapq import merge
+from itertools import islice
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from strandline.errors import (
+    StoreCorrupt,
+    StoreError,
+    StoreFull,
+    StoreLocked,
+    StoreReadOnly,
+    StoreStale,
+    UnknownStore,
+)
+from strandline.ports import Changes, Key, Layout
+from strandline.schema import Row, Table
+from strandline_sqlite import sql
+from strandline_sqlite.lock import WriterLock
+from strandline_sqlite.migrations import APPLICATION_ID, migrate
+
+__all__ = ["SQLiteStore", "open_store"]
+
+BUSY_TIMEOUT_MS = 10_000
+CACHE_KIB = 64 * 1024
+CHECKPOINT_PAGES = 16_384
+WAL_LIMIT_BYTES = 128 * 1024 * 1024
+
+_BESIDE = "__new"
+_CHUNK = 2000
+
+
+class SQLiteStore:
+    """A store in one SQLite file; see `strandline.ports.Store`. Open it with `open_store`."""
+
+    def __init__(self, path: Path, layout: Layout, connection: sqlite3.Connection, lock: WriterLock | None) -> None:
+        self.path, self.layout = path, layout
+        self._connection, self._lock = connection, lock
+        self._suffix: Mapping[str, str] = {}
+
+    async def load(self, table: str, keys: Collection[Key]) -> dict[Key, Row]:
+        """Return the rows at `keys`."""
+        if not keys:
+            return {}
+        statement = sql.select(self.layout.table(table), self._suffix.get(table, ""))
+        found: dict[Key, Row] = {}
+        with _translated(self.path):
+            execute = self._connection.execute
+            for key in sorted(keys):
+                row = execute(statement, key).fetchone()
+                if row is not None:
+                    found[key] = row
+        return found
+
+    get = load
+
+    async def commit(self, changes: Changes) -> None:
+        """Write all changes in one transaction."""
+        with _translated(self.path), _transaction(self._connection) as connection:
+            for name, rows in changes.items():
+                table, suffix = self.layout.table(name), self._suffix.get(name, "")
+                gone = sorted(key for key, row in rows.items() if row is None)
+                here = [row for _, row in sorted(rows.items(), key=itemgetter(0)) if row is not None]
+                connection.executemany(sql.delete(table, suffix), gone)
+                connection.executemany(sql.insert(table, suffix), here)
+
+    async def page(
+        self,
+        table: str,
+        index: str,
+        partitions: Sequence[Key],
+        *,
+        limit: int,
+        each: int | None = None,
+        after: Key | None = None,
+        bound: Key | None = None,
+    ) -> list[Row]:
+        """Return rows of some partitions of an index, merged in its order."""
+        shape = self.layout.table(table)
+        declared = shape.index(index)
+        after, bound = after or (), bound or ()
+        suffix = self._suffix.get(table, "")
+        statement = sql.page(shape, declared, after=len(after), bound=len(bound), suffix=suffix)
+        most = limit if each is None else min(limit, each)
+        with _translated(self.path):
+            found = [
+                self._connection.execute(statement, (*partition, *after, *bound, most)).fetchall()
+                for partition in dict.fromkeys(partitions)
+            ]
+        if len(found) == 1:
+            return found[0]
+        places = [shape.position[name] for name in shape.sort_columns(declared)]
+        return list(islice(merge(*found, key=itemgetter(*places), reverse=declared.descending), limit))
+
+    async def scan(self, tables: Sequence[str]) -> AsyncGenerator[tuple[str, list[Row]], None]:
+        """Yield all rows of some tables, by key, in chunks, from one snapshot."""
+        connection = _connect(self.path, write=False)
+        try:
+            with _translated(self.path):
+                connection.execute("BEGIN")
+                for name in tables:
+                    rows = connection.execute(sql.scan(self.layout.table(name)))
+                    while chunk := rows.fetchmany(_CHUNK):
+                        yield name, chunk
+        finally:
+            connection.close()
+
+    @asynccontextmanager
+    async def rebuild(self) -> AsyncIterator["SQLiteStore"]:
+        """Open a store with new, empty views beside this one's; switch when the block ends well."""
+        with _translated(self.path):
+            with _transaction(self._connection):
+                self._drop_leftovers()
+                generation = int(self._meta().get("generation", "0")) + 1
+                for table in self.layout.views:
+                    self._create(table, generation, _BESIDE)
+            beside = SQLiteStore(self.path, self.layout, self._connection, None)
+            beside._suffix = {table.name: _BESIDE for table in self.layout.views}
+            try:
+                yield beside
+                with _transaction(self._connection):
+                    self._switch(generation)
+            except BaseException:
+                with _transaction(self._connection):
+                    self._drop_leftovers()
+                raise
+
+    async def stamp(self) -> Mapping[str, str]:
+        """Return the stamp the views were made under."""
+        with _translated(self.path):
+            return {name[6:]: value for name, value in self._meta().items() if name.startswith("stamp.")}
+
+    async def close(self) -> None:
+        """Checkpoint the WAL, close the file and let the lock go."""
+        try:
+            if self._lock is not None:
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error:
+            pass
+        finally:
+            self._connection.close()
+            if self._lock is not None:
+                self._lock.release()
+
+    def create_views(self) -> None:
+        """Create the view tables of a new store, and drop what an interrupted rebuild left."""
+        with _translated(self.path), _transaction(self._connection):
+            self._drop_leftovers()
+            if "generation" not in self._meta():
+                for table in self.layout.views:
+                    self._create(table, 0, "")
+                self._put_meta(0)
+
+    def _create(self, table: Table, generation: int, suffix: str) -> None:
+        self._connection.execute(sql.create_table(table, suffix))
+        for index in table.indexes:
+            self._connection.execute(sql.create_index(table, index, generation, suffix))
+
+    def _switch(self, generation: int) -> None:
+        for name in json.loads(self._meta()["views"]):
+            self._connection.execute(sql.drop(name))
+        for table in self.layout.views:
+            self._connection.execute(sql.rename(table, _BESIDE))
+        self._put_meta(generation)
+
+    def _drop_leftovers(self) -> None:
+        names = self._connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+        for (name,) in names:
+            if name.endswith(_BESIDE):
+                self._connection.execute(sql.drop(name))
+
+    def _meta(self) -> dict[str, str]:
+        return dict(self._connection.execute("SELECT name, value FROM strandline_meta"))
+
+    def _put_meta(self, generation: int) -> None:
+        told = {f"stamp.{name}": value for name, value in self.layout.stamp.items()}
+        told |= {"generation": str(generation), "views": json.dumps([table.name for table in self.layout.views])}
+        self._connection.execute("DELETE FROM strandline_meta")
+        self._connection.executemany("INSERT INTO strandline_meta VALUES (?, ?)", told.items())
+
+
+def open_store(url: str, layout: Layout, *, write: bool = True, stale: bool = False) -> SQLiteStore:
+    """
+    Open the store at `sqlite:///relative/path.db` or `sqlite:////absolute/path.db`.
+
+    Args:
+        url: Where it is.
+        layout: What it is to hold.
+        write: Open it for writing, alone, and create it if it is not there; else for reading.
+        stale: Accept a store whose views were made under another stamp: for a rebuild, or a look.
+
+    Raises:
+        StoreLocked: another process writes it.
+        StoreTooNew: a newer strandline made it.
+        StoreStale: its views were made under another stamp.
+        StoreCorrupt: it is damaged, or is no store.
+        StoreReadOnly: it may not be written.
+        StoreError: it is not there, or cannot be opened.
+    """
+    path = path_of(url)
+    lock = WriterLock.take(path) if write else None
+    try:
+        store = _open(path, layout, lock)
+        if not stale:
+            _refuse_stale(store)
+    except BaseException:
+        if lock is not None:
+            lock.release()
+        raise
+    return store
+
+
+def path_of(url: str) -> Path:
+    """Return the path that a `sqlite:///` URL names."""
+    parts = urlsplit(url)
+    path = unquote(parts.path)[1:]
+    if parts.scheme != "sqlite" or parts.netloc or parts.query or not path:
+        raise UnknownStore(f"{url!r} is no SQLite store: write sqlite:///forum.db, or sqlite:////var/lib/forum.db")
+    return Path(path)
+
+
+def _open(path: Path, layout: Layout, lock: WriterLock | None) -> SQLiteStore:
+    if lock is None and not path.exists():
+        raise StoreError(f"there is no store at {str(path)!r}; `strandline replay` makes one")
+    if path.is_dir():
+        raise StoreError(f"{str(path)!r} is a folder; name the file to keep the store in")
+    with _translated(path):
+        connection = _connect(path, write=lock is not None)
+        try:
+            migrate(connection, path, layout, write=lock is not None)
+            store = SQLiteStore(path, layout, connection, lock)
+            if lock is not None:
+                store.create_views()
+        except BaseException:
+            connection.close()
+            raise
+    return store
+
+
+def _refuse_stale(store: SQLiteStore) -> None:
+    with _translated(store.path):
+        meta = store._meta()
+    for name, value in store.layout.stamp.items():
+        if meta.get(f"stamp.{name}") != value:
+            store._connection.close()
+            raise StoreStale(
+                f"the views of {str(store.path)!r} were made under {name} {meta.get(f'stamp.{name}')!r}, this is "
+                f"{name} {value!r}: run `strandline rebuild --store sqlite:///{store.path}`"
+            )
+
+
+def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
+    mode = "rwc" if write else "ro"
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=256,
+        timeout=BUSY_TIMEOUT_MS / 1000,
+    )
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    if write:
+        _prepare(connection)
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    if connection.execute("PRAGMA application_id").fetchone()[0] == 0 and _is_empty(connection):
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+    connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}")
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    return not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+_BY_CODE: Mapping[int, tuple[type[StoreError], str]] = {
+    sqlite3.SQLITE_FULL: (StoreFull, "has no room left on its disk; make room, then run the same command again"),
+    sqlite3.SQLITE_READONLY: (StoreReadOnly, "may not be written; check the rights of the file and its folder"),
+    sqlite3.SQLITE_CORRUPT: (StoreCorrupt, "is damaged; restore a backup, or replay the log into a new store"),
+    sqlite3.SQLITE_NOTADB: (StoreCorrupt, "is no SQLite file; name another one"),
+    sqlite3.SQLITE_BUSY: (StoreLocked, f"is held by another program for over {BUSY_TIMEOUT_MS // 1000} s"),
+    sqlite3.SQLITE_CANTOPEN: (StoreError, "cannot be opened; check that its folder is there and may be written"),
+    sqlite3.SQLITE_IOERR: (StoreError, "cannot be read or written: the disk reports an error"),
+}
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        code: Any = getattr(error, "sqlite_errorcode", None)
+        kind, told = _BY_CODE.get(code & 0xFF if code is not None else -1, (StoreError, "is in trouble"))
+        raise kind(f"the store {str(path)!r} {told} (SQLite: {error}); nothing of this batch was written") from error

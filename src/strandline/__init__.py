@@ -1,0 +1,93 @@
+"""
+Strandline: an event-sourced indexer for the AT Protocol.
+
+A Jetstream says what happened; strandline folds it into views that are right whatever the order, the repetition, the
+crash or the store.
+"""
+
+from importlib.metadata import version
+
+from strandline.errors import (
+    InvalidLexicon,
+    InvalidSchema,
+    InvalidSyntax,
+    LogError,
+    StoreCorrupt,
+    StoreError,
+    StoreFull,
+    StoreLocked,
+    StoreReadOnly,
+    StoreStale,
+    StoreTooNew,
+    StrandlineError,
+    UnknownStore,
+)
+from strandline.event import Account, BadEvent, Commit, Control, Event, Identity, Sync, decode
+from strandline.index import Index, open_index, open_store, run
+from strandline.ingest import Cursor, Ingest, Outcome, layout_of
+from strandline.memory import MemoryStore
+from strandline.ports import Layout, Store
+from strandline.schema import (
+    Attach,
+    Column,
+    Effective,
+    Live,
+    RecordKind,
+    Rows,
+    Schema,
+    Table,
+    Type,
+    key_of,
+    uri_of,
+)
+from strandline.schema import Index as TableIndex
+
+__version__ = version("strandline")
+
+__all__ = [
+    "Account",
+    "Attach",
+    "BadEvent",
+    "Column",
+    "Commit",
+    "Control",
+    "Cursor",
+    "Effective",
+    "Event",
+    "Identity",
+    "Index",
+    "Ingest",
+    "InvalidLexicon",
+    "InvalidSchema",
+    "InvalidSyntax",
+    "Layout",
+    "Live",
+    "LogError",
+    "MemoryStore",
+    "Outcome",
+    "RecordKind",
+    "Rows",
+    "Schema",
+    "Store",
+    "StoreCorrupt",
+    "StoreError",
+    "StoreFull",
+    "StoreLocked",
+    "StoreReadOnly",
+    "StoreStale",
+    "StoreTooNew",
+    "StrandlineError",
+    "Sync",
+    "Table",
+    "TableIndex",
+    "Type",
+    "UnknownStore",
+    "__version__",
+    "decode",
+    "key_of",
+    "layout_of",
+    "open_index",
+    "open_store",
+    "run",
+    "uri_of",
+]

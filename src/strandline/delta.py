@@ -1,0 +1,190 @@
+"""
+How a view's rows move when its sources do: retract what no longer stands, assert what does.
+
+Each function takes what moved in the sources (pairs of old and new, None for nothing), and the rows the view has at
+the keys concerned, and returns the rows it has then. Nothing is counted on arrival, so nothing depends on how often
+or in what order things arrived. A weighted row is +1 when its item comes and -1 when it goes; sums that are all
+zero are no row.
+
+The algebra is that of weighted sets: https://github.com/brurucy/pydbsp tells it well.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from attrs import Factory, define, frozen
+
+from strandline.event import canonical
+from strandline.schema import Attach, Column, Effective, Index, Live, Row, Rows, Table, Type
+
+__all__ = ["DORMANT", "Election", "Moved", "attach_rows", "effective_rows", "elections", "row_sums", "sum_rows"]
+
+Key = tuple[Any, ...]
+Moved = tuple[Any, Any]
+"""One item's (old, new): None where there was, or is, nothing."""
+
+DORMANT = Table(
+    "dormant",
+    (Column("view"), Column("subject"), Column("actor"), Column("rkey"), Column("rev"), Column("shown", Type.JSON)),
+    key_size=4,
+    indexes=(Index("by_pair", partition=("view", "subject", "actor"), order=("rev", "rkey")),),
+)
+"""The live relations that are not effective: a greater one of the same actor and subject stands."""
+
+
+def row_sums(view: Rows, moved: Mapping[str, Sequence[Moved]]) -> dict[Key, list[int]]:
+    """Return what is added to each key's sums; keys at which all cancels out are left out."""
+    sums: dict[Key, list[int]] = {}
+    for source, give in view.sources.items():
+        for old, new in moved.get(source, ()):
+            if old is not None:
+                _add(sums, give(old), -1)
+            if new is not None:
+                _add(sums, give(new), 1)
+    return {key: added for key, added in sums.items() if any(added)}
+
+
+def _add(sums: dict[Key, list[int]], rows: Iterable[tuple[Key, tuple[int, ...]]], weight: int) -> None:
+    for key, amounts in rows:
+        held = sums.get(key)
+        if held is None:
+            sums[key] = [weight * amount for amount in amounts]
+        else:
+            for at, amount in enumerate(amounts):
+                held[at] += weight * amount
+
+
+def sum_rows(sums: Mapping[Key, Sequence[int]], known: Mapping[Key, Row]) -> dict[Key, Row | None]:
+    """Return the new rows of a `Rows` view, given the present ones at the keys of `sums`."""
+    rows: dict[Key, Row | None] = {}
+    for key, added in sums.items():
+        row = known.get(key)
+        amounts = added if row is None else [a + b for a, b in zip(row[len(key) :], added, strict=True)]
+        rows[key] = (*key, *amounts) if any(amounts) else None
+    return rows
+
+
+def attach_rows(
+    view: Attach,
+    records: Mapping[Key, tuple[Live | None, Live | None]],
+    sums: Mapping[Key, Row | None],
+    known: Mapping[Key, Row],
+) -> dict[Key, Row | None]:
+    """
+    Return the new rows of an `Attach` view.
+
+    `records` are the records that moved, `sums` the carried rows at every key concerned, and `known` the present rows.
+    """
+    wide = len(view.columns) + 1
+    rows: dict[Key, Row | None] = {}
+    for key in {**records, **sums}:
+        if key in records:
+            new = records[key][1]
+            base = None if new is None else view.row(new)
+        else:
+            row = known.get(key)
+            base = None if row is None else row[1:wide]
+        rows[key] = None if base is None else _attached(view, key, base, sums.get(key))
+    return rows
+
+
+def _attached(view: Attach, key: Key, base: tuple[Any, ...], carried: Row | None) -> Row:
+    if view.carries is None:
+        sums: tuple[int, ...] = ()
+    else:
+        sums = carried[1:] if carried is not None else (0,) * len(view.carries.sums)
+    derived = () if view.derive is None else view.derive(base, sums)
+    return (*key, *base, *sums, *derived)
+
+
+@define
+class Election:
+    """What moved of one actor's records about one subject: rkeys that left, and (rev, columns) by rkey that came."""
+
+    left: set[str] = Factory(set)
+    came: dict[str, tuple[str, tuple[Any, ...]]] = Factory(dict)
+
+
+class Candidate(NamedTuple):
+    """One live record of a pair."""
+
+    rev: str
+    rkey: str
+    shown: tuple[Any, ...]
+
+
+def elections(view: Effective, moved: Sequence[tuple[Live | None, Live | None]]) -> dict[Key, Election]:
+    """Return, for each (subject, actor) concerned, which records left and which came."""
+    pairs: dict[Key, Election] = {}
+    for old, new in moved:
+        if old is not None:
+            subject, _ = view.row(old)
+            pairs.setdefault((subject, old.did), Election()).left.add(old.rkey)
+        if new is not None:
+            subject, shown = view.row(new)
+            pairs.setdefault((subject, new.did), Election()).came[new.rkey] = (new.rev, shown)
+    return pairs
+
+
+def needs_heir(election: Election, row: Row | None) -> bool:
+    """Tell whether the effective record left and a dormant one may take its place."""
+    return row is not None and row[2] in election.left and row[-1] > 0
+
+
+@frozen
+class Elected:
+    """New rows of an `Effective` view, and of the dormant table."""
+
+    rows: dict[Key, Row | None]
+    dormant: dict[Key, Row | None]
+
+
+def effective_rows(
+    view: Effective, pairs: Mapping[Key, Election], known: Mapping[Key, Row], heirs: Mapping[Key, Sequence[Row]]
+) -> Elected:
+    """
+    Return what is effective now.
+
+    `known` are the present rows of the pairs. `heirs` are, for each pair that `needs_heir`, its greatest dormant rows:
+    one more than records left it.
+    """
+    elected = Elected({}, {})
+    for pair, election in pairs.items():
+        row = known.get(pair)
+        held = _standing(row)
+        field = [Candidate(rev, rkey, shown) for rkey, (rev, shown) in election.came.items()]
+        if held is not None and held.rkey not in election.left:
+            field.append(held)
+        heir = _heir(election, heirs.get(pair, ()))
+        best = max((*field, heir) if heir else field, key=_by_rev, default=None)
+        dormant = 0 if row is None else row[-1]
+        for rkey in election.left:
+            if held is None or rkey != held.rkey:
+                elected.dormant[(view.name, *pair, rkey)] = None
+                dormant -= 1
+        if heir is not None and best is heir:
+            elected.dormant[(view.name, *pair, heir.rkey)] = None
+            dormant -= 1
+        for loser in field:
+            if loser is not best:
+                key = (view.name, *pair, loser.rkey)
+                elected.dormant[key] = (*key, loser.rev, canonical(list(loser.shown)).decode())
+                dormant += 1
+        elected.rows[pair] = None if best is None else (*pair, best.rkey, best.rev, *best.shown, dormant)
+    return elected
+
+
+def _standing(row: Row | None) -> Candidate | None:
+    return None if row is None else Candidate(row[3], row[2], row[4:-1])
+
+
+def _heir(election: Election, dormant: Sequence[Row]) -> Candidate | None:
+    for _, _, _, rkey, rev, shown in dormant:
+        if rkey not in election.left:
+            return Candidate(rev, rkey, tuple(json.loads(shown)))
+    return None
+
+
+def _by_rev(candidate: Candidate) -> tuple[str, str]:
+    return candidate.rev, candidate.rkey

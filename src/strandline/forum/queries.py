@@ -1,0 +1,371 @@
+"""
+Questions to the forum: feeds, threads, posts, communities, profiles.
+
+Coroutines over a store; nothing here writes or reads a clock. What an account's state changes is checked at read, so
+that a hidden account is gone at once, while the job that takes its records back is still at work.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, Literal
+
+from attrs import frozen
+
+from strandline.fold import QUARANTINE
+from strandline.ports import Key, Store
+from strandline.register import REGISTER, REPO, Register, Repo, is_live, kept_of
+from strandline.schema import key_of, uri_of
+
+__all__ = [
+    "TIMEFRAMES_US",
+    "FeedPage",
+    "Order",
+    "Reply",
+    "community",
+    "community_feed",
+    "discover",
+    "handles",
+    "post",
+    "profile",
+    "record",
+    "thread",
+    "timeline",
+]
+
+Order = Literal["hot", "new", "top"]
+
+_DAY_US: Final = 86_400_000_000
+
+TIMEFRAMES_US: Final[Mapping[str, int | None]] = {
+    "hour": _DAY_US // 24,
+    "day": _DAY_US,
+    "week": 7 * _DAY_US,
+    "month": 30 * _DAY_US,
+    "year": 365 * _DAY_US,
+    "all": None,
+}
+"""How long each timeframe is, in microseconds; None for all there is."""
+
+_SORT_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
+    "new": ("sort_at_us", "uri"),
+    "top": ("score", "sort_at_us", "uri"),
+    "hot": ("hot", "uri"),
+}
+_PAGE: Final = 500
+
+
+@frozen
+class FeedPage:
+    """
+    A page of a feed.
+
+    Attributes:
+        posts: Rows of the table `post`, in order.
+        after: Where the next page begins; None if there is none.
+    """
+
+    posts: tuple[Any, ...]
+    after: Key | None
+
+
+@frozen
+class Reply:
+    """
+    One place of a thread, in reading order.
+
+    Attributes:
+        depth: 0 at the top.
+        uri: At-uri of the comment.
+        comment: Its row of the table `comment`; None for a placeholder.
+    """
+
+    depth: int
+    uri: str
+    comment: Any | None
+
+
+async def community_feed(
+    store: Store,
+    did: str,
+    *,
+    order: Order = "hot",
+    since_us: int | None = None,
+    limit: int = 15,
+    after: Key | None = None,
+    viewer: str | None = None,
+) -> FeedPage | None:
+    """
+    Return posts of one community; None if it is not live, or is private and the viewer not subscribed to it.
+
+    Args:
+        store: An index of the forum.
+        did: The community.
+        order: `hot`, `new` or `top`, the greatest first.
+        since_us: Only posts whose `sort_at_us` is at least this.
+        limit: Posts a page.
+        after: `after` of the page before.
+        viewer: Did of who asks.
+    """
+    found = await community(store, did)
+    if found is None or (found.visibility == "private" and did not in await _subscribed(store, viewer)):
+        return None
+    return await _feed(store, [did], order, since_us, limit, after)
+
+
+async def discover(
+    store: Store,
+    *,
+    order: Order = "hot",
+    since_us: int | None = None,
+    limit: int = 15,
+    after: Key | None = None,
+    viewer: str | None = None,
+) -> FeedPage:
+    """Return posts of all live public communities but those the viewer blocks; arguments as `community_feed`."""
+    blocked = await _blocked(store, viewer)
+    dids = [row.did for row in await _public_communities(store) if row.did not in blocked]
+    return await _feed(store, dids, order, since_us, limit, after)
+
+
+async def timeline(
+    store: Store,
+    viewer: str,
+    *,
+    order: Order = "hot",
+    since_us: int | None = None,
+    limit: int = 15,
+    after: Key | None = None,
+) -> FeedPage:
+    """Return posts of the live communities the viewer is subscribed to and does not block; as `community_feed`."""
+    wanted = sorted(await _subscribed(store, viewer) - await _blocked(store, viewer))
+    rows = await store.get("community", [(did,) for did in wanted])
+    hidden = await _hidden(store, wanted)
+    dids = [did for did in wanted if (did,) in rows and did not in hidden]
+    return await _feed(store, dids, order, since_us, limit, after)
+
+
+async def post(store: Store, uri: str) -> Any | None:
+    """Return the row of a live post whose author's account is not hidden; None if there is none."""
+    key = (key_of(uri),)
+    rows = await store.get("post", [key])
+    if not rows:
+        return None
+    row = store.layout.table("post").row(rows[key])
+    return None if await _hidden(store, [row.community, row.author]) else row
+
+
+async def community(store: Store, did: str) -> Any | None:
+    """Return the row of a live community; None if there is none."""
+    return await _owned(store, "community", did)
+
+
+async def profile(store: Store, did: str) -> Any | None:
+    """Return the row of a live actor profile; None if there is none."""
+    return await _owned(store, "profile", did)
+
+
+async def record(store: Store, uri: str) -> Register | None:
+    """Return what stands at an at-uri; None if nothing is known of it."""
+    did, collection, rkey = uri[5:].split("/")
+    rows = await store.get(REGISTER.name, [(rkey, collection, did)])
+    return next((Register._make(row) for row in rows.values()), None)
+
+
+async def handles(store: Store, dids: Iterable[str]) -> dict[str, str]:
+    """Return the handle each did claims, of those that claim one that no later claim has taken."""
+    rows = await store.get(REPO.name, [(did,) for did in set(dids)])
+    claimed = [repo for repo in map(Repo._make, rows.values()) if repo.handle is not None]
+    found: dict[str, str] = {}
+    for repo in claimed:
+        [latest] = await store.page(REPO.name, "by_handle", [(repo.handle,)], limit=1)
+        if latest[0] == repo.did and repo.handle is not None:
+            found[repo.did] = repo.handle
+    return found
+
+
+async def thread(store: Store, uri: str, *, order: Order = "hot") -> tuple[Reply, ...]:
+    """
+    Return the live comments of a post, each under its parent, with placeholders for parents that are gone.
+
+    Siblings stand in `order`, the greatest first; a placeholder stands where its best reply would.
+    """
+    root = key_of(uri)
+    comments = await _comments(store, root)
+    parents = await _parents(store, root, comments)
+    _cut_cycles(parents)
+    return _laid_out(comments, parents, order)
+
+
+async def _feed(
+    store: Store, dids: Sequence[str], order: Order, since_us: int | None, limit: int, after: Key | None
+) -> FeedPage:
+    posts: list[Any] = []
+    while len(posts) <= limit:
+        rows, more = await _post_rows(store, dids, order, since_us, limit + 1 - len(posts), after)
+        hidden = await _hidden(store, {row.author for row in rows} | {row.community for row in rows})
+        posts += [row for row in rows if row.author not in hidden and row.community not in hidden]
+        if not more:
+            break
+        after = _sort_key(order)(rows[-1])
+    cut = tuple(posts[:limit])
+    return FeedPage(cut, _sort_key(order)(cut[-1]) if len(posts) > limit and cut else None)
+
+
+async def _post_rows(
+    store: Store, dids: Sequence[str], order: Order, since_us: int | None, limit: int, after: Key | None
+) -> tuple[list[Any], bool]:
+    named = store.layout.table("post").row
+    partitions = [(did,) for did in dids]
+    if since_us is None or order == "new":
+        bound = None if since_us is None else (since_us,)
+        rows = await store.page("post", f"by_{order}", partitions, limit=limit, after=after, bound=bound)
+        return [named(row) for row in rows], len(rows) == limit
+    window = [named(row) async for row in _newer(store, partitions, since_us)]
+    at = _sort_key(order)
+    window = sorted((row for row in window if after is None or at(row) < after), key=at, reverse=True)
+    return window[:limit], len(window) > limit
+
+
+async def _newer(store: Store, partitions: Sequence[Key], since_us: int) -> Any:
+    after: Key | None = None
+    while rows := await store.page("post", "by_new", partitions, limit=_PAGE, after=after, bound=(since_us,)):
+        for row in rows:
+            yield row
+        after = _sort_key("new")(store.layout.table("post").row(rows[-1]))
+
+
+def _sort_key(order: str) -> Callable[[Any], Key]:
+    columns = _SORT_COLUMNS[order]
+    return lambda row: tuple(getattr(row, column) for column in columns)
+
+
+async def _public_communities(store: Store) -> list[Any]:
+    named = store.layout.table("community").row
+    found: list[Any] = []
+    after: Key | None = None
+    while rows := await store.page("community", "by_popular", [("public",)], limit=_PAGE, after=after):
+        found += map(named, rows)
+        after = (found[-1].subscriber_count, found[-1].did)
+    hidden = await _hidden(store, [row.did for row in found])
+    return [row for row in found if row.did not in hidden]
+
+
+async def _subscribed(store: Store, viewer: str | None) -> set[str]:
+    return {row.community for row in await _relations(store, "subscription", viewer) if not row.ended}
+
+
+async def _blocked(store: Store, viewer: str | None) -> set[str]:
+    return {row.community for row in await _relations(store, "block", viewer)}
+
+
+async def _relations(store: Store, table: str, viewer: str | None) -> list[Any]:
+    if viewer is None or await _hidden(store, [viewer]):
+        return []
+    named = store.layout.table(table).row
+    found: list[Any] = []
+    after: Key | None = None
+    while rows := await store.page(table, "by_actor", [(viewer,)], limit=_PAGE, after=after):
+        found += map(named, rows)
+        after = (found[-1].community,)
+    return found
+
+
+async def _owned(store: Store, table: str, did: str) -> Any | None:
+    rows = await store.get(table, [(did,)])
+    if not rows or await _hidden(store, [did]):
+        return None
+    return store.layout.table(table).row(rows[did,])
+
+
+async def _hidden(store: Store, dids: Iterable[str]) -> set[str]:
+    rows = await store.get(REPO.name, [(did,) for did in set(dids)])
+    return {repo.did for repo in map(Repo._make, rows.values()) if repo.active == 0}
+
+
+async def _comments(store: Store, root: str) -> dict[str, Any]:
+    named = store.layout.table("comment").row
+    found: dict[str, Any] = {}
+    after: Key | None = None
+    while rows := await store.page("comment", "by_root", [(root,)], limit=_PAGE, after=after):
+        found.update((row[0], named(row)) for row in rows)
+        after = (rows[-1][0],)
+    hidden = await _hidden(store, {row.author for row in found.values()})
+    return {key: row for key, row in found.items() if row.author not in hidden}
+
+
+async def _parents(store: Store, root: str, comments: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return, for each comment and placeholder of a thread, the one it hangs under; None at the top."""
+    parents: dict[str, str | None] = {}
+    told = {key: row.parent for key, row in comments.items()}
+    while told:
+        unknown = {parent for parent in told.values() if parent not in comments and parent not in parents}
+        gone = await _gone(store, root, unknown - {root} - set(told))
+        for key, parent in told.items():
+            stands = parent in comments or parent in gone or parent in parents or parent in told
+            parents[key] = parent if stands and parent != root else None
+        told = {key: parent or root for key, parent in gone.items()}
+    return parents
+
+
+async def _gone(store: Store, root: str, keys: Iterable[str]) -> dict[str, str | None]:
+    """Return those of some keys at which nothing live stands, each with its parent as its tombstone has it."""
+    paths = {tuple(key.split("/")): key for key in keys}
+    registers = await store.get(REGISTER.name, list(paths))
+    invalid = await store.get(QUARANTINE.name, list(paths))
+    repos = await store.get(REPO.name, [(path[2],) for path in paths])
+    gone: dict[str, str | None] = {}
+    for path, key in paths.items():
+        it = Register._make(registers[path]) if path in registers else None
+        repo = Repo._make(repos[path[2],]) if (path[2],) in repos else None
+        if it is None or not is_live(it, repo, path in invalid):
+            kept = kept_of(it) if it is not None and it.record is None else None
+            gone[key] = key_of(kept["parent"]) if kept and key_of(kept["root"]) == root else None
+    return gone
+
+
+def _cut_cycles(parents: dict[str, str | None]) -> None:
+    done: set[str] = set()
+    for start in sorted(parents):
+        path: dict[str, None] = {}
+        at: str | None = start
+        while at is not None and at not in done and at not in path:
+            path[at] = None
+            at = parents[at]
+        if at is not None and at in path:
+            walked = list(path)
+            parents[min(walked[walked.index(at) :], key=uri_of)] = None
+        done.update(path)
+
+
+def _laid_out(comments: Mapping[str, Any], parents: Mapping[str, str | None], order: Order) -> tuple[Reply, ...]:
+    children: dict[str | None, list[str]] = {}
+    for key, parent in parents.items():
+        children.setdefault(parent, []).append(key)
+    ranks = _ranks(comments, parents, children, order)
+    laid: list[Reply] = []
+    stack = [(0, key) for key in sorted(children.get(None, ()), key=ranks.__getitem__)]
+    while stack:
+        depth, key = stack.pop()
+        laid.append(Reply(depth, uri_of(key), comments.get(key)))
+        stack += [(depth + 1, child) for child in sorted(children.get(key, ()), key=ranks.__getitem__)]
+    return tuple(laid)
+
+
+def _ranks(
+    comments: Mapping[str, Any],
+    parents: Mapping[str, str | None],
+    children: Mapping[str | None, Sequence[str]],
+    order: Order,
+) -> dict[str, Key]:
+    columns = _SORT_COLUMNS[order][:-1]
+    ranks = {key: (*(getattr(row, name) for name in columns), uri_of(key)) for key, row in comments.items()}
+    for key in _deepest_first(parents, children):
+        if key not in ranks:
+            ranks[key] = max(ranks[child] for child in children[key])
+    return ranks
+
+
+def _deepest_first(parents: Mapping[str, str | None], children: Mapping[str | None, Sequence[str]]) -> list[str]:
+    found = list(children.get(None, ()))
+    for key in found:
+        found.extend(children.get(key, ()))
+    return found[::-1]

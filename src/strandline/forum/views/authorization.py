@@ -1,0 +1,22 @@
+"""Authorizations: the leave a community gives an aggregator."""
+
+from strandline.forum.records import AUTHORIZATION, AggregatorAuthorization
+from strandline.schema import Column, Effective, Live, Type
+
+__all__ = ["AUTHORIZATIONS"]
+
+
+def _row(it: Live) -> tuple[str, tuple[int]]:
+    authorization: AggregatorAuthorization = it.record
+    return authorization.aggregator_did, (int(authorization.enabled),)
+
+
+AUTHORIZATIONS = Effective(
+    name="authorization",
+    kind=AUTHORIZATION,
+    subject="aggregator",
+    actor="community",
+    columns=(Column("enabled", Type.FLAG),),
+    row=_row,
+)
+"""An aggregator may post iff `enabled` is 1."""

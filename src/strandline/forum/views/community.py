@@ -1,0 +1,57 @@
+"""Communities: each live community profile with its counts; and the counts of any did that is taken for one."""
+
+from typing import Any
+
+from strandline.forum.records import COMMUNITY_PROFILE, POST, CommunityProfile
+from strandline.schema import Attach, Column, Index, Live, Rows, Type, Weighted
+from strandline.syntax import datetime_us
+
+__all__ = ["COMMUNITIES", "COMMUNITY_TALLY"]
+
+_SUBSCRIBER, _POST, _MEMBER = (1, 0, 0), (0, 1, 0), (0, 0, 1)
+
+
+def _of_subscription(subscription: Any) -> list[Weighted]:
+    return [] if subscription.ended else [((subscription.community,), _SUBSCRIBER)]
+
+
+def _of_post(it: Live) -> list[Weighted]:
+    return [((it.did,), _POST)]
+
+
+def _of_member(member: Any) -> list[Weighted]:
+    return [((member.community,), _MEMBER)]
+
+
+COMMUNITY_TALLY = Rows(
+    name="community_tally",
+    key=(Column("community"),),
+    sums=("subscriber_count", "post_count", "member_count"),
+    sources={"subscription": _of_subscription, POST: _of_post, "member": _of_member},
+)
+"""Counts of what is known; those claimed inside records are never read."""
+
+
+def _row(it: Live) -> tuple[Any, ...]:
+    profile: CommunityProfile = it.record
+    created_at_us = datetime_us(profile.created_at)
+    return it.cid, profile.name, profile.display_name, profile.visibility, created_at_us, it.first_seen_us
+
+
+COMMUNITIES = Attach(
+    name="community",
+    kind=COMMUNITY_PROFILE,
+    by="repo",
+    columns=(
+        Column("cid"),
+        Column("name"),
+        Column("display_name", null=True),
+        Column("visibility"),
+        Column("created_at_us", Type.INTEGER),
+        Column("indexed_at_us", Type.INTEGER),
+    ),
+    row=_row,
+    carries=COMMUNITY_TALLY,
+    indexes=(Index("by_popular", partition=("visibility",), order=("subscriber_count", "did"), total=True),),
+)
+"""`visibility` is public, unlisted, private, or a word not known, which counts as unlisted."""

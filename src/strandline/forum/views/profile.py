@@ -1,0 +1,68 @@
+"""Profiles: each did with a live actor profile, with its counts and reputation; and the counts of any did."""
+
+from typing import Any
+
+from strandline.forum.records import ACTOR_PROFILE, COMMENT, POST, ActorProfile, Post
+from strandline.schema import Attach, Column, Live, Rows, Type, Weighted
+
+__all__ = ["ACTOR_TALLY", "PROFILES"]
+
+_POST, _COMMENT, _COMMUNITY, _MEMBERSHIP = (1, 0, 0, 0, 0), (0, 1, 0, 0, 0), (0, 0, 1, 0, 0), (0, 0, 0, 1, 0)
+
+
+def _of_post(it: Live) -> list[Weighted]:
+    post: Post = it.record
+    return [((post.author,), _POST)]
+
+
+def _of_comment(it: Live) -> list[Weighted]:
+    return [((it.did,), _COMMENT)]
+
+
+def _of_subscription(subscription: Any) -> list[Weighted]:
+    return [] if subscription.ended else [((subscription.actor,), _COMMUNITY)]
+
+
+def _of_member(member: Any) -> list[Weighted]:
+    return [((member.did,), _MEMBERSHIP)]
+
+
+def _of_score(row: Any) -> list[Weighted]:
+    return [((row.author,), (0, 0, 0, 0, row.score))]
+
+
+ACTOR_TALLY = Rows(
+    name="actor_tally",
+    key=(Column("actor"),),
+    sums=("post_count", "comment_count", "community_count", "membership_count", "reputation"),
+    sources={
+        POST: _of_post,
+        COMMENT: _of_comment,
+        "subscription": _of_subscription,
+        "member": _of_member,
+        "post": _of_score,
+        "comment": _of_score,
+    },
+)
+"""Counts of what is known of a did, with a profile or without; `reputation` sums the scores of what it wrote."""
+
+
+def _row(it: Live) -> tuple[Any, ...]:
+    profile: ActorProfile = it.record
+    return it.cid, profile.display_name, profile.bio, it.first_seen_us
+
+
+PROFILES = Attach(
+    name="profile",
+    kind=ACTOR_PROFILE,
+    by="repo",
+    columns=(
+        Column("cid"),
+        Column("display_name", null=True),
+        Column("bio", null=True),
+        Column("indexed_at_us", Type.INTEGER),
+    ),
+    row=_row,
+    carries=ACTOR_TALLY,
+)
+"""A row for each did with a live actor profile."""

@@ -1,0 +1,83 @@
+"""
+Whether a record may stand in the index: a judge for each kind, compiled once.
+
+A record is valid iff its `$type` is its collection, every store could hold it, it satisfies its lexicon with the
+kind's tolerances, and it keeps the kind's house rule. All faults are told, not the first.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from attrs import frozen
+
+from strandline.lexicon.datamodel import storable_faults
+from strandline.lexicon.document import parse_document
+from strandline.lexicon.fault import Fault
+from strandline.lexicon.graphemes import UNICODE_VERSION
+from strandline.lexicon.model import export, structurer, tolerate
+from strandline.lexicon.validate import compile_record
+from strandline.schema import RecordKind, Schema
+from strandline.wirejson import loads
+
+__all__ = ["VALIDATOR", "Judge", "Verdict", "compile_judge", "compile_judges"]
+
+VALIDATOR = f"1/unicode-{UNICODE_VERSION}"
+"""What a judgement depends on besides the schema; a store judged by another one is stale."""
+
+
+class Verdict(NamedTuple):
+    """The typed record and no faults, or None and all of them."""
+
+    record: Any
+    faults: tuple[Fault, ...]
+
+
+@frozen
+class Judge:
+    """
+    Judges and types the records of one kind.
+
+    Attributes:
+        collection: NSID of the kind.
+        check: Lexicon faults of a record.
+        structure: The typed record of a valid one.
+        rule: Faults against the house rule.
+    """
+
+    collection: str
+    check: Callable[[object], Iterable[Fault]]
+    structure: Callable[[Mapping[str, Any]], Any]
+    rule: Callable[[str, str, Any], Iterable[Fault]]
+
+    def verdict(self, did: str, rkey: str, record: Mapping[str, Any]) -> Verdict:
+        """Judge the record at a path; everything wrong with it is told."""
+        faults = [*_type_faults(self.collection, record), *storable_faults(record), *self.check(record)]
+        if faults:
+            return Verdict(None, tuple(faults))
+        typed = self.structure(record)
+        faults.extend(self.rule(did, rkey, typed))
+        return Verdict(None if faults else typed, tuple(faults))
+
+    def typed(self, source: str) -> Any:
+        """Return the typed record of canonical JSON that was judged valid before."""
+        return self.structure(loads(source.encode()))
+
+
+def compile_judge(kind: RecordKind) -> Judge:
+    """Return the judge of one record kind."""
+    documents = export(kind.type)
+    documents[kind.collection] = tolerate(documents[kind.collection], kind.tolerances)
+    parsed = {nsid: parse_document(document) for nsid, document in documents.items()}
+    return Judge(kind.collection, compile_record(kind.collection, parsed), structurer(kind.type), kind.rule)
+
+
+def compile_judges(schema: Schema) -> Mapping[str, Judge]:
+    """Return the judge of each collection that a schema declares."""
+    return {kind.collection: compile_judge(kind) for kind in schema.kinds}
+
+
+def _type_faults(collection: str, record: Mapping[str, Any]) -> tuple[Fault, ...]:
+    told = record.get("$type")
+    if told == collection:
+        return ()
+    return (Fault("$.$type", "$type", f"{ascii(told)[:80]} where the collection is {collection!r}"),)

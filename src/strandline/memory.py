@@ -1,0 +1,126 @@
+"""
+The reference store: dicts, and pages by sorting. Right by being plain; for tests, scripts and small indexes.
+
+An index is kept only from the first page asked of it: a mapping from partition to the keys in it.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from heapq import nlargest, nsmallest
+
+from strandline.ports import Changes, Key, Layout
+from strandline.schema import Row, Table
+
+__all__ = ["MemoryStore", "open_store"]
+
+_CHUNK = 1000
+
+
+class MemoryStore:
+    """A store that keeps its tables in this process; see `strandline.ports.Store`."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self._rows: dict[str, dict[Key, Row]] = {name: {} for name in layout.tables}
+        self._partitions: dict[tuple[str, str], dict[Key, set[Key]]] = {}
+        self._stamp: Mapping[str, str] = dict(layout.stamp)
+
+    async def load(self, table: str, keys: Collection[Key]) -> dict[Key, Row]:
+        """Return the rows at `keys`."""
+        rows = self._rows[table]
+        return {key: rows[key] for key in keys if key in rows}
+
+    get = load
+
+    async def commit(self, changes: Changes) -> None:
+        """Write all changes."""
+        for table, rows in changes.items():
+            held, indexes = self._rows[table], [it for it in self._partitions if it[0] == table]
+            for key, row in rows.items():
+                for index in indexes:
+                    self._move(index, key, held.get(key), row)
+                if row is None:
+                    held.pop(key, None)
+                else:
+                    held[key] = row
+
+    async def page(
+        self,
+        table: str,
+        index: str,
+        partitions: Sequence[Key],
+        *,
+        limit: int,
+        each: int | None = None,
+        after: Key | None = None,
+        bound: Key | None = None,
+    ) -> list[Row]:
+        """Return rows of some partitions of an index, merged in its order."""
+        shape = self.layout.table(table)
+        declared = shape.index(index)
+        places = [shape.position[name] for name in shape.sort_columns(declared)]
+        best = nlargest if declared.descending else nsmallest
+
+        def order(row: Row) -> Key:
+            return tuple(row[place] for place in places)
+
+        def wanted(row: Row) -> bool:
+            at = order(row)
+            sign = 1 if declared.descending else -1
+            behind = after is None or _compare(at, after) * sign < 0
+            return behind and (bound is None or _compare(at[: len(bound)], bound) * sign >= 0)
+
+        found: list[Row] = []
+        for partition in dict.fromkeys(partitions):
+            rows = filter(wanted, self._partition(shape, index, partition))
+            found.extend(best(limit if each is None else min(each, limit), rows, key=order))
+        return best(limit, found, key=order)
+
+    async def scan(self, tables: Sequence[str]) -> AsyncGenerator[tuple[str, list[Row]], None]:
+        """Yield all rows of some tables, by key."""
+        snapshot = [(table, sorted(self._rows[table].items())) for table in tables]
+        for table, items in snapshot:
+            for at in range(0, len(items), _CHUNK):
+                yield table, [row for _, row in items[at : at + _CHUNK]]
+
+    @asynccontextmanager
+    async def rebuild(self) -> AsyncIterator["MemoryStore"]:
+        """Open a store with new, empty views beside this one's."""
+        beside = MemoryStore(self.layout)
+        for table in self.layout.kept:
+            beside._rows[table.name] = self._rows[table.name]
+        yield beside
+        self._rows, self._partitions, self._stamp = beside._rows, {}, dict(self.layout.stamp)
+
+    async def stamp(self) -> Mapping[str, str]:
+        """Return the stamp the views were made under."""
+        return self._stamp
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    def _partition(self, table: Table, index: str, partition: Key) -> Iterator[Row]:
+        rows = self._rows[table.name]
+        if (table.name, index) not in self._partitions:
+            self._partitions[table.name, index] = {}
+            for key, row in rows.items():
+                self._move((table.name, index), key, None, row)
+        return (rows[key] for key in self._partitions[table.name, index].get(partition, ()))
+
+    def _move(self, at: tuple[str, str], key: Key, old: Row | None, new: Row | None) -> None:
+        table, keys = self.layout.table(at[0]), self._partitions[at]
+        places = [table.position[name] for name in table.index(at[1]).partition]
+        if old is not None:
+            keys[tuple(old[place] for place in places)].discard(key)
+        if new is not None:
+            keys.setdefault(tuple(new[place] for place in places), set()).add(key)
+
+
+def _compare(one: Key, other: Key) -> int:
+    return (one > other) - (one < other)
+
+
+def open_store(url: str, layout: Layout, *, write: bool = True, stale: bool = False) -> MemoryStore:
+    """Open an empty store in memory; the URL is `memory:`, and nothing of it is kept."""
+    del url, write, stale
+    return MemoryStore(layout)

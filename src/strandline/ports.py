@@ -1,0 +1,117 @@
+"""
+The seams between the engine and the world.
+
+A store keeps declared tables: keys, rows, pages. It knows no event, no view and no forum, so a new view touches no
+store and a new store is a few hundred lines. Methods are coroutines, because some stores wait on a network; those of
+memory and SQLite never wait, so `strandline.run` drives them in a plain script without an event loop.
+"""
+
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol, runtime_checkable
+
+from attrs import frozen
+
+from strandline.schema import Row, Table
+
+__all__ = ["Changes", "Key", "Layout", "Store"]
+
+Key = tuple[Any, ...]
+"""The leading values of a row that tell it from every other of its table."""
+
+Changes = Mapping[str, Mapping[Key, Row | None]]
+"""For each table the new row at each key; None where there is none any more."""
+
+
+@frozen(kw_only=True)
+class Layout:
+    """
+    What a store is to hold.
+
+    Attributes:
+        kept: Tables of what was told: registers, repos, cursors. No rebuild touches them.
+        views: Tables that a rebuild makes anew.
+        stamp: Versions the views were made under, by name. A store with another stamp is stale.
+    """
+
+    kept: tuple[Table, ...]
+    views: tuple[Table, ...]
+    stamp: Mapping[str, str]
+
+    def table(self, name: str) -> Table:
+        """Return the table of that name; KeyError if there is none."""
+        return self.tables[name]
+
+    @property
+    def tables(self) -> Mapping[str, Table]:
+        """All tables, by name."""
+        return {table.name: table for table in (*self.kept, *self.views)}
+
+
+@runtime_checkable
+class Store(Protocol):
+    """
+    Keeps the tables of a layout. All errors are `strandline.errors.StoreError`; after one, nothing was written.
+
+    What a reader sees is always the state between two commits.
+    """
+
+    layout: Layout
+
+    async def load(self, table: str, keys: Collection[Key]) -> dict[Key, Row]:
+        """Return the rows at `keys`, for a commit that will follow; where writers share a store, lock these keys."""
+        ...
+
+    async def commit(self, changes: Changes) -> None:
+        """Write all changes, the cursor's row among them, in one transaction: all of them or none."""
+        ...
+
+    async def get(self, table: str, keys: Collection[Key]) -> dict[Key, Row]:
+        """Return the rows at `keys`; what is not there is left out."""
+        ...
+
+    async def page(
+        self,
+        table: str,
+        index: str,
+        partitions: Sequence[Key],
+        *,
+        limit: int,
+        each: int | None = None,
+        after: Key | None = None,
+        bound: Key | None = None,
+    ) -> list[Row]:
+        """
+        Return rows of some partitions of an index, merged in its order: `Table.sort_columns`, all one way.
+
+        Args:
+            table: Name of the table.
+            index: Name of one of its indexes.
+            partitions: Values of the index's partition columns, one tuple a partition.
+            limit: At most so many rows in all.
+            each: At most so many rows of one partition; None for no such limit.
+            after: Sort columns of the last row of the page before; the page starts behind it.
+            bound: Leading sort columns; rows beyond it, in the index's direction, are left out.
+        """
+        ...
+
+    def scan(self, tables: Sequence[str]) -> AsyncGenerator[tuple[str, list[Row]], None]:
+        """Yield all rows of some tables, in the order given and by key, in chunks, from one snapshot."""
+        ...
+
+    def rebuild(self) -> AbstractAsyncContextManager["Store"]:
+        """
+        Open a store whose view tables are new and empty, beside the present ones; the kept tables are shared.
+
+        When the block ends well, the new tables and the layout's stamp take the place of the old in one transaction.
+        When it does not, or the process dies, the old ones stay and the new ones are dropped.
+        """
+        ...
+
+    async def stamp(self) -> Mapping[str, str]:
+        """Return the stamp the views were made under; empty for a new store."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the store."""
+        ...
