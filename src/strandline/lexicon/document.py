@@ -57,7 +57,7 @@ def parse_document(value: object) -> Document:
     if faults:
         told = "\n".join(f"  {fault.path} ({fault.rule}) {fault.message}" for fault in faults)
         raise InvalidLexicon(f"not a lexicon document: {show(value)}\n{told}", faults)
-    document: dict[str, Any] = copy.deepcopy(value)  # type: ignore[assignment]  # without faults it is an object
+    document: Any = copy.deepcopy(value)
     return Document(document["id"], MappingProxyType(document["defs"]))
 
 
@@ -153,9 +153,9 @@ def _definition(value: Any, path: str, allowed: frozenset[str]) -> Iterator[Faul
         return
     yield from _keywords(value, path, _KEYWORDS[kind], _REQUIRED.get(kind, ()))
     for least, most in (("minLength", "maxLength"), ("minGraphemes", "maxGraphemes"), ("minimum", "maximum")):
-        bounds = value.get(least), value.get(most)
-        if all(type(bound) is int for bound in bounds) and bounds[0] > bounds[1]:
-            yield Fault(path + step(least), "maximum", f"{show(bounds[0])}: expected at most {most}, {show(bounds[1])}")
+        lower, upper = value.get(least), value.get(most)
+        if isinstance(lower, int) and isinstance(upper, int) and lower > upper:
+            yield Fault(path + step(least), "maximum", f"{show(lower)}: expected at most {most}, {show(upper)}")
 
 
 def _keywords(value: Any, path: str, checks: Mapping[str, _Check], required: tuple[str, ...]) -> Iterator[Fault]:

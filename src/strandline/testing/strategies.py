@@ -13,7 +13,7 @@ Source: https://hypothesis.readthedocs.io/en/latest/details.html#shrinking
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal, TypeVar
 
 from attrs import evolve, field, frozen
@@ -139,7 +139,7 @@ def decode_log(
         if dice.happens(12) and log:
             log.append(_echo(plan, dice, log[-1 - dice.roll() % len(log)]))
         elif not only_commits and dice.happens(14):
-            log.append(dice.pick((_identity, _account, _account, _sync))(plan.pools, dice))
+            log.append(dice.pick(_MARKERS)(plan.pools, dice))
         else:
             log.append(_commit(plan, dice))
     return log
@@ -195,6 +195,9 @@ def _account(pools: Pools, dice: Dice) -> Account:
 def _sync(pools: Pools, dice: Dice) -> Sync:
     rarely_late = min(dice.roll() % len(pools.revs), dice.roll() % len(pools.revs), dice.roll() % len(pools.revs))
     return Sync(did=dice.pick(pools.dids), rev=pools.revs[rarely_late], seen_us=dice.pick(pools.seen_us))
+
+
+_MARKERS: Final[tuple[Callable[[Pools, Dice], Event], ...]] = (_identity, _account, _account, _sync)
 
 
 def _echo(plan: _Plan, dice: Dice, event: Event) -> Event:
@@ -292,5 +295,5 @@ def _marker(event: Identity | Account | Sync) -> dict[str, Any]:
 
 
 def _datetime(us: int) -> str:
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if moment.year >= 1000 else moment.isoformat()
+    moment = datetime(1970, 1, 1) + timedelta(microseconds=us)
+    return f"{moment.isoformat(timespec='microseconds')}Z"

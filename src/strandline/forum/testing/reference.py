@@ -182,9 +182,7 @@ def find_facts(events: Iterable[Event], faults: Faults = judge) -> Facts:
     puts = [it for it in standing if it.rank != RANK["delete"]]
     quarantined = {it.uri for it in puts if faults(it.did, it.collection, it.rkey, it.record)}
     live = tuple(
-        it
-        for it in puts
-        if it.uri not in quarantined and it.did not in hidden and it.rev >= floors.get(it.did, "")
+        it for it in puts if it.uri not in quarantined and it.did not in hidden and it.rev >= floors.get(it.did, "")
     )
     return Facts(
         standing=standing,
@@ -232,11 +230,15 @@ def _kept(puts: Sequence[Commit]) -> Mapping[str, str] | None:
 
 def _place(comment: Mapping[str, Any]) -> dict[str, str] | None:
     reply = comment.get("reply")
-    ends = [reply.get(end) for end in ("root", "parent")] if isinstance(reply, dict) else []
-    uris = [end.get("uri") for end in ends if isinstance(end, dict)]
-    if len(uris) != 2 or not all(isinstance(uri, str) and record_uri(uri) is not None for uri in uris):
+    if not isinstance(reply, dict):
         return None
-    return {"root": uris[0], "parent": uris[1]}
+    root, parent = _uri_in(reply.get("root")), _uri_in(reply.get("parent"))
+    return None if root is None or parent is None else {"root": root, "parent": parent}
+
+
+def _uri_in(strong_ref: object) -> str | None:
+    uri = strong_ref.get("uri") if isinstance(strong_ref, dict) else None
+    return uri if isinstance(uri, str) and record_uri(uri) is not None else None
 
 
 def _floors(events: Iterable[Event]) -> dict[str, str]:

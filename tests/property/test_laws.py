@@ -1,0 +1,224 @@
+"""
+The nine laws of the index, on every store, against the reference.
+
+Each example is one hostile log, put through every law on memory and SQLite. Stores are opened once and emptied
+between examples, through the port, so that thousands of logs fit into a test run.
+"""
+
+import os
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from attrs import evolve
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from strandline import Account, Commit, Cursor, Event, Ingest, MemoryStore, Store, decode, layout_of, open_store, run
+from strandline.forum import SCHEMA
+from strandline.forum.dump import dump_lines
+from strandline.forum.queries import Reply, thread
+from strandline.forum.testing import reference
+from strandline.forum.testing.strategies import POSTS, commit_logs, logs
+from strandline.ports import Changes
+from strandline.testing.strategies import GREATEST_REV, to_v2
+
+FULL = "STRANDLINE_FULL" in os.environ
+EXAMPLES = int(os.environ.get("STRANDLINE_LOGS", "100000" if FULL else "2000"))
+
+pytestmark = pytest.mark.laws
+
+# One worker takes each share, so that pytest-xdist spreads the logs.
+SHARES = 4
+
+
+class Killed(Exception):
+    """The process died here."""
+
+
+class Dying:
+    """A store that dies after some commits, as if the process were killed; whatever it wrote, stays."""
+
+    def __init__(self, store: Store, commits: int) -> None:
+        self._store, self._left = store, commits
+        self.layout = store.layout
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def commit(self, changes: Changes) -> None:
+        if self._left == 0:
+            raise Killed
+        self._left -= 1
+        await self._store.commit(changes)
+
+
+async def wipe(store: Store) -> None:
+    """Empty a store."""
+    gone: dict[str, dict[Any, None]] = {}
+    async for table, rows in store.scan(list(store.layout.tables)):
+        size = store.layout.table(table).key_size
+        gone.setdefault(table, {}).update((tuple(row[:size]), None) for row in rows)
+    await store.commit(gone)
+
+
+async def _dump(store: Store) -> list[str]:
+    return sorted([line.decode() async for line in dump_lines(store)])
+
+
+def folded(store: Store, log: Sequence[Event], cuts: Sequence[int] = ()) -> Ingest:
+    """Fold a log in batches that end at `cuts`, and finish the jobs."""
+    index = Ingest(store, SCHEMA)
+    for start, end in zip((0, *cuts), (*cuts, len(log)), strict=True):
+        run(index.fold(log[start:end], Cursor("log", end)))
+    run(index.finish())
+    return index
+
+
+def views(store: Store, log: Sequence[Event], cuts: Sequence[int] = ()) -> list[str]:
+    """Return the dump of a log folded into the emptied store."""
+    run(wipe(store))
+    folded(store, log, cuts)
+    return run(_dump(store))
+
+
+def survived(store: Store, log: Sequence[Event], batch: int, lives: Sequence[int]) -> list[str]:
+    """Return the dump of a log whose indexer is killed after so many commits in each life, and resumes."""
+    run(wipe(store))
+    for commits in (*lives, 1 << 30):
+        index = Ingest(Dying(store, commits), SCHEMA)
+        try:
+            position = run(index.cursor("log")) or 0
+            while position < len(log):
+                end = min(position + batch, len(log))
+                run(index.fold(log[position:end], Cursor("log", end)))
+                position = end
+            run(index.finish())
+        except Killed:
+            continue
+        break
+    return run(_dump(store))
+
+
+def drift(store: Store) -> list[Any]:
+    """Return where the views are not what the registers say."""
+
+    async def drifts() -> list[Any]:
+        scratch = MemoryStore(layout_of(SCHEMA))
+        return [found async for found in Ingest(store, SCHEMA).verify(scratch)]
+
+    return run(drifts())
+
+
+def nested(replies: Sequence[Reply]) -> list[reference.Node]:
+    """Return a thread as the reference tells it."""
+    stack: list[tuple[int, reference.Node]] = []
+    for reply in reversed(replies):
+        below = []
+        while stack and stack[-1][0] == reply.depth + 1:
+            below.append(stack.pop()[1])
+        below.sort(key=lambda node: node.uri)
+        stack.append((reply.depth, reference.Node(reply.uri, reply.comment is None, tuple(below))))
+    return sorted((node for _, node in stack), key=lambda node: node.uri)
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Store]]:
+    path = tmp_path_factory.mktemp("laws") / "laws.db"
+    with ExitStack() as stack:
+        opened: dict[str, Store] = {
+            "memory": open_store("memory:", SCHEMA),
+            "sqlite": open_store(f"sqlite:///{path}", SCHEMA),
+        }
+        for store in opened.values():
+            stack.callback(lambda it=store: run(it.close()))
+        yield opened
+
+
+def hostile(examples: int) -> Callable[[Any], Any]:
+    return settings(
+        max_examples=max(1, examples),
+        deadline=None,
+        database=None if FULL else settings.default.database,
+        suppress_health_check=list(HealthCheck),
+        phases=tuple(Phase),
+    )
+
+
+@pytest.mark.parametrize("share", range(SHARES))
+def test_every_law_holds_on_every_store(stores: dict[str, Store], share: int) -> None:
+    @hostile(EXAMPLES // SHARES)
+    @given(log=logs(), dice=st.integers(0, 2**32))
+    def laws(log: list[Event], dice: int) -> None:
+        expected = reference.dump(log)
+        for store in stores.values():
+            _laws(store, log, expected, random.Random(dice))
+
+    laws()
+
+
+def _laws(store: Store, log: list[Event], expected: list[str], dice: random.Random) -> None:
+    size = len(log)
+    cuts = sorted(dice.choices(range(size + 1), k=dice.randrange(4)))
+    assert views(store, log, cuts) == expected, "7: same everywhere"
+    assert drift(store) == [], "6: what is kept is what a rebuild gives"
+    _threads(store, log)
+    run(Ingest(store, SCHEMA).rebuild())
+    assert run(_dump(store)) == expected, "6: rebuild"
+
+    assert views(store, dice.sample(log, size), cuts) == expected, "1: any order"
+    assert views(store, log + dice.choices(log, k=size // 2) if log else log) == expected, "2: any repetition"
+    assert views(store, log, range(1, size)) == expected, "3: any batching"
+    assert survived(store, log, 1 + dice.randrange(5), [dice.randrange(6) for _ in range(3)]) == expected, "4: restart"
+    middle = size // 2
+    halves = [*log[middle // 2 :], *log[: middle + 1]]
+    assert views(store, halves, [min(size - middle // 2, len(halves))]) == expected, "5: merge"
+    _hide_and_restore(store, log, expected)
+
+
+def _threads(store: Store, log: list[Event]) -> None:
+    for uri in {*POSTS}:
+        assert nested(run(thread(store, uri))) == reference.thread(log, uri), "threads"
+
+
+def _hide_and_restore(store: Store, log: list[Event], expected: list[str]) -> None:
+    """9: hide every did that is not hidden, and restore it, after all that was said of it."""
+    hidden = set(reference.find_facts(log).hidden)
+    dids = sorted({event.did for event in log} - hidden)
+    latest = max((event.time_us for event in log if isinstance(event, Account)), default=0)
+    plain = Account(did="did:web:x.example", active=False, time_us=latest + 1, relay_seq=0, seen_us=0)
+    run(wipe(store))
+    folded(store, log)
+    folded(store, [evolve(plain, did=did) for did in dids])
+    shown = [line for line in run(_dump(store)) if '"view":"account"' not in line]
+    assert shown == [line for line in reference.dump([*log, *(evolve(plain, did=d) for d in dids)]) if '"view":"account"' not in line]
+    folded(store, [evolve(plain, did=did, active=True, time_us=latest + 2) for did in dids])
+    assert run(_dump(store)) == expected, "9: hide and restore"
+
+
+@pytest.mark.parametrize("share", range(SHARES))
+def test_what_a_log_created_can_be_deleted_in_any_order(stores: dict[str, Store], share: int) -> None:
+    @hostile(EXAMPLES // SHARES)
+    @given(log=commit_logs(), dice=st.integers(0, 2**32))
+    def undo(log: list[Commit], dice: int) -> None:
+        deletes = [
+            evolve(commit, operation="delete", rev=GREATEST_REV, cid="", record=None)
+            for commit in {(it.did, it.collection, it.rkey): it for it in log}.values()
+        ]
+        turn = random.Random(dice)
+        turn.shuffle(deletes)
+        undone = [*log, *deletes]
+        for store in stores.values():
+            cuts = sorted(turn.choices(range(len(undone) + 1), k=turn.randrange(4)))
+            assert views(store, undone, cuts) == [], "8: undo"
+
+    undo()
+
+
+@settings(max_examples=100, deadline=None)
+@given(log=logs())
+def test_the_wire_says_what_the_events_say(log: list[Event]) -> None:
+    for event in log:
+        assert decode(to_v2(event)) == event
