@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CHUNK_BYTES", "Corrupt", "chunks", "opened_for_writing"]
 
-CHUNK_BYTES: Final = 256 * 1024
+CHUNK_BYTES: Final = 64 * 1024
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
@@ -40,7 +40,7 @@ def chunks(path: str | os.PathLike[str], max_output_bytes: int | None = None) ->
     """
     Yield the unpacked bytes of the file at `path`, or of standard input for `-`, in order.
 
-    A chunk is at most 256 KiB and may be empty. What is yielded is what could be read before the damage, but for at
+    A chunk is at most 128 KiB and may be empty. What is yielded is what could be read before the damage, but for at
     most the last chunk of a corrupt gzip.
 
     Raises:

@@ -1,9 +1,9 @@
 """
 Logs as lines: chunks of bytes cut at newlines, and joined by them.
 
-The buffered reader of the standard library finds the newlines: it is the fastest way known to do so, it takes a bound,
-and a line is gone before the next is made, so that the lines of a log pass through one warm piece of memory. A line that never ends must fill no memory, and must still be counted once by who decodes it: its front is yielded,
-one byte over the bound, and the rest is dropped as it comes.
+The buffered reader of the standard library finds the newlines: it takes a bound, and a line can be gone before the
+next is made, so that a whole log passes through one warm piece of memory. A line that never ends must fill no memory,
+and must still be counted once by who decodes it: its front is yielded, one byte over the bound, and the rest dropped.
 """
 
 import io
@@ -74,8 +74,8 @@ def split_lines(pieces: Iterator[bytes], max_line_bytes: int = MAX_LINE_BYTES) -
     [b'one', b'two']
     """
     stream = io.BufferedReader(_Joined(pieces), CHUNK_BYTES)
-    most = max_line_bytes + len(b"\r\n")
-    while line := stream.readline(most):
+    readline, most = stream.readline, max_line_bytes + len(b"\r\n")
+    while line := readline(most):
         if len(line) == most and not line.endswith(b"\n"):
             yield line[: max_line_bytes + 1]
             _drop_line(stream)

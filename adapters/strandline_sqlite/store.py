@@ -11,7 +11,7 @@ Source: https://www.sqlite.org/wal.html
 
 import json
 import sqlite3
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from heapq import merge
 from itertools import islice
@@ -53,12 +53,13 @@ class SQLiteStore:
         self.path, self.layout = path, layout
         self._connection, self._lock = connection, lock
         self._suffix: Mapping[str, str] = {}
+        self._said: dict[tuple[str, str], str] = {}
 
     async def load(self, table: str, keys: Collection[Key]) -> dict[Key, Row]:
         """Return the rows at `keys`."""
         if not keys:
             return {}
-        statement = sql.select(self.layout.table(table), self._suffix.get(table, ""))
+        statement = self._say(sql.select, table)
         found: dict[Key, Row] = {}
         with _translated(self.path):
             execute = self._connection.execute
@@ -74,11 +75,12 @@ class SQLiteStore:
         """Write all changes in one transaction."""
         with _translated(self.path), _transaction(self._connection) as connection:
             for name, rows in changes.items():
-                table, suffix = self.layout.table(name), self._suffix.get(name, "")
                 gone = sorted(key for key, row in rows.items() if row is None)
                 here = [row for _, row in sorted(rows.items(), key=itemgetter(0)) if row is not None]
-                connection.executemany(sql.delete(table, suffix), gone)
-                connection.executemany(sql.insert(table, suffix), here)
+                if gone:
+                    connection.executemany(self._say(sql.delete, name), gone)
+                if here:
+                    connection.executemany(self._say(sql.insert, name), here)
 
     async def page(
         self,
@@ -166,6 +168,13 @@ class SQLiteStore:
                 for table in self.layout.views:
                     self._create(table, 0, "")
                 self._put_meta(0)
+
+    def _say(self, statement: Callable[[Table, str], str], table: str) -> str:
+        said = self._said.get((statement.__name__, table))
+        if said is None:
+            said = statement(self.layout.table(table), self._suffix.get(table, ""))
+            self._said[statement.__name__, table] = said
+        return said
 
     def _create(self, table: Table, generation: int, suffix: str) -> None:
         self._connection.execute(sql.create_table(table, suffix))

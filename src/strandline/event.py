@@ -318,7 +318,7 @@ def _time(body: dict[str, Any]) -> int:
 
 
 def _relay_seq(body: dict[str, Any]) -> int:
-    seq = body.get("seq")
+    seq: Any = body.get("seq")
     if not _is_count(seq):
         _refuse("seq", "seq", seq)
     return int(seq)

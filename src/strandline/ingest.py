@@ -12,7 +12,6 @@ the error goes to the caller, and the cursor is where it was.
 import hashlib
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
-from types import TracebackType
 
 from attrs import Factory, define, frozen
 

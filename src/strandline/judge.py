@@ -6,6 +6,7 @@ kind's tolerances, and it keeps the kind's house rule. All faults are told, not 
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 from attrs import frozen
@@ -63,8 +64,9 @@ class Judge:
         return self.structure(loads(source.encode()))
 
 
+@cache
 def compile_judge(kind: RecordKind) -> Judge:
-    """Return the judge of one record kind."""
+    """Return the judge of one record kind; each is compiled once."""
     documents = export(kind.type)
     documents[kind.collection] = tolerate(documents[kind.collection], kind.tolerances)
     parsed = {nsid: parse_document(document) for nsid, document in documents.items()}

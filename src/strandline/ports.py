@@ -8,6 +8,7 @@ memory and SQLite never wait, so `strandline.run` drives them in a plain script 
 
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 from attrs import frozen
@@ -42,7 +43,7 @@ class Layout:
         """Return the table of that name; KeyError if there is none."""
         return self.tables[name]
 
-    @property
+    @cached_property
     def tables(self) -> Mapping[str, Table]:
         """All tables, by name."""
         return {table.name: table for table in (*self.kept, *self.views)}

@@ -128,7 +128,10 @@ class Table:
     @cached_property
     def row(self) -> Callable[[Iterable[Any]], Any]:
         """Give a plain row its column names: a named tuple."""
-        return namedtuple(self.name, [column.name for column in self.columns])._make  # type: ignore[misc]  # columns are data
+        names = [column.name for column in self.columns]
+        named: Any = namedtuple(self.name, names)  # type: ignore[misc]  # mypy wants literals; the columns are data
+        make: Callable[[Iterable[Any]], Any] = named._make
+        return make
 
     @property
     def key(self) -> tuple[Column, ...]:
@@ -241,9 +244,9 @@ class Rows:
     """
     Sums by key: each item of each source gives weighted rows.
 
-    A key whose sums are all zero has no row. A source is a record kind, named by its
-    NSID (items are `Live`), or a view, named by its name (items are its rows, as named tuples); a row of a `Rows` view is an item when it appears and is retracted when it goes, so the
-    size of a weighted set is the sum of 1 over its rows.
+    A key whose sums are all zero has no row. A source is a record kind, named by its NSID (items are `Live`), or a
+    view, named by its name (items are its rows, as named tuples). A row of a `Rows` view is an item when it appears
+    and is retracted when it goes, so the size of a weighted set is the sum of 1 over its rows.
 
     Attributes:
         name: The view's and its table's name.

@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strandline.errors import InvalidLexicon
+from strandline.lexicon import compile_record, parse_document
 from strandline.lexicon import model as field
-from strandline.lexicon.document import parse_document
 from strandline.lexicon.model import (
     Blob,
     Definition,
@@ -32,7 +32,6 @@ from strandline.lexicon.model import (
     tolerate,
     unstructure,
 )
-from strandline.lexicon.validate import compile_record
 
 CID = "bafyreiclp443lavogvhj3d2ob2cxbfuscni2k5jk7bebjzg7khl3esabwq"
 PICTURE = {"$type": "blob", "ref": {"$link": CID}, "mimeType": "image/png", "size": 9}

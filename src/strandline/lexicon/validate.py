@@ -328,7 +328,8 @@ def _utf8_bytes(text: str) -> int:
 
 
 def _accepts(pattern: str, mime_type: str) -> bool:
-    return mime_type.startswith(pattern[:-1]) if pattern.endswith("/*") else mime_type == pattern
+    is_kind = pattern.endswith("/*") and mime_type.startswith(pattern[:-1])
+    return is_kind or pattern in (mime_type, "*/*")
 
 
 _ENUM_RULES: Final[_Rules] = {

@@ -7,11 +7,13 @@ microseconds an event, where nested strategies cost milliseconds.
 
 What makes a log hostile is in its `Pools`: few dids, record keys, revs and times, so that writes meet at one path, in
 one commit, at one instant, and come again. Events of a log are in no order. An *echo* repeats an earlier event of the
-log, or gives a rival to it: the same version with another cid or record, or another write of the same commit.
+log, or gives a rival to it: the same version with another cid or record, another write of the same commit, the same record
+at another key.
 
 Source: https://hypothesis.readthedocs.io/en/latest/details.html#shrinking
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, TypeVar
@@ -119,12 +121,12 @@ def logs(
     """
     Return a strategy for logs of at most `max_events` events, in no order.
 
-    Half of the logs are short, half have at least half of `max_events`.
+    A third of the logs are short, the others have at least two thirds of `max_events`.
     """
     rolled = st.binary(min_size=EVENT_BYTES, max_size=EVENT_BYTES)
     few = st.lists(rolled, max_size=max_events)
-    many = st.lists(rolled, min_size=max_events // 2, max_size=max_events)
-    return st.one_of(few, many).map(lambda rolls: decode_log(pools, sketches, rolls, only_commits=only_commits))
+    many = st.lists(rolled, min_size=max_events * 2 // 3, max_size=max_events)
+    return st.one_of(few, many, many).map(lambda rolls: decode_log(pools, sketches, rolls, only_commits=only_commits))
 
 
 def decode_log(
@@ -134,15 +136,23 @@ def decode_log(
     weighted = tuple(sketch for sketch in sketches for _ in range(sketch.weight))
     plan = _Plan(pools, weighted)
     log: list[Event] = []
+    repeats: Counter[bytes] = Counter()
     for rolled in rolls:
-        dice = Dice(rolled)
-        if dice.happens(12) and log:
+        dice = Dice(_turned(rolled, repeats[rolled]))
+        repeats[rolled] += 1
+        if dice.happens(15) and log:
             log.append(_echo(plan, dice, log[-1 - dice.roll() % len(log)]))
         elif not only_commits and dice.happens(14):
             log.append(dice.pick(_MARKERS)(plan.pools, dice))
         else:
             log.append(_commit(plan, dice))
     return log
+
+
+def _turned(rolled: bytes, repeat: int) -> bytes:
+    """Make something else of bytes that come again: Hypothesis likes to repeat itself, and echoes are enough."""
+    at = 7 * repeat % EVENT_BYTES
+    return rolled[at:] + rolled[:at]
 
 
 def _commit(plan: _Plan, dice: Dice) -> Commit:
@@ -203,7 +213,7 @@ _MARKERS: Final[tuple[Callable[[Pools, Dice], Event], ...]] = (_identity, _accou
 def _echo(plan: _Plan, dice: Dice, event: Event) -> Event:
     seen_us = dice.pick((event.seen_us, *plan.pools.seen_us))
     if isinstance(event, Commit):
-        return dice.pick((_again, _other_cid, _other_record, _other_write))(plan, dice, event, seen_us)
+        return dice.pick((_again, _other_key, _other_cid, _other_record, _other_write))(plan, dice, event, seen_us)
     if isinstance(event, Account) and dice.happens(60):
         return evolve(event, active=not event.active, status=dice.pick(plan.pools.statuses), seen_us=seen_us)
     return evolve(event, seen_us=seen_us)
@@ -211,6 +221,11 @@ def _echo(plan: _Plan, dice: Dice, event: Event) -> Event:
 
 def _again(plan: _Plan, dice: Dice, commit: Commit, seen_us: int) -> Commit:
     return evolve(commit, seen_us=seen_us)
+
+
+def _other_key(plan: _Plan, dice: Dice, commit: Commit, seen_us: int) -> Commit:
+    rkeys = plan.by_collection[commit.collection].rkeys
+    return evolve(commit, rkey=dice.pick(rkeys), rev=dice.pick(plan.pools.revs), seen_us=seen_us)
 
 
 def _other_cid(plan: _Plan, dice: Dice, commit: Commit, seen_us: int) -> Commit:

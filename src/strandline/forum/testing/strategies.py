@@ -62,10 +62,10 @@ CREATED: Final = (
 )
 """Datetimes of records: one instant in four spellings, and others; the one of 2031 is later than any event."""
 
-POST_DIDS: Final = (SEA, SEA, TEA)
-POST_RKEYS: Final = (RKEYS[0], RKEYS[0], RKEYS[1], RKEYS[2])
-COMMENT_DIDS: Final = (ANN, BOB, ANN, BOB, CAT, SEA)
-COMMENT_RKEYS: Final = (RKEYS[0], RKEYS[1], RKEYS[0], RKEYS[2])
+POST_DIDS: Final = (SEA, SEA, SEA, TEA)
+POST_RKEYS: Final = (*RKEYS[:1] * 3, RKEYS[1])
+COMMENT_DIDS: Final = (ANN, ANN, ANN, BOB, BOB, CAT)
+COMMENT_RKEYS: Final = (RKEYS[0], RKEYS[0], RKEYS[1])
 
 
 def _uris(collection: str, dids: Sequence[str], rkeys: Sequence[str]) -> tuple[str, ...]:
@@ -98,7 +98,7 @@ def _post(dice: Dice, did: str, rkey: str) -> dict[str, Any]:
 
 def _comment(dice: Dice, did: str, rkey: str) -> dict[str, Any]:
     root = ELSEWHERE[0] if dice.happens(4) else dice.pick(POSTS)
-    parent = dice.pick((root, *COMMENTS[:8], root, root, *COMMENTS, *ELSEWHERE, POSTS[0], POSTS[2]))
+    parent = dice.pick(dice.pick(((root,), COMMENTS, (root,), COMMENTS, COMMENTS, COMMENTS, (*ELSEWHERE, *POSTS[-2:]))))
     reply = {"root": _strong_ref(dice, root), "parent": _strong_ref(dice, parent)}
     return {"reply": reply, "content": "Low water at six.", "createdAt": dice.pick(CREATED)}
 
@@ -113,7 +113,7 @@ def _vote(dice: Dice, did: str, rkey: str) -> dict[str, Any]:
 
 
 def _subscription(dice: Dice, did: str, rkey: str) -> dict[str, Any]:
-    record: dict[str, Any] = {"subject": dice.pick((SEA, TEA, SEA, GONE, ANN)), "createdAt": dice.pick(CREATED)}
+    record: dict[str, Any] = {"subject": dice.pick((SEA, SEA, TEA, SEA, ANN, SEA, TEA, GONE)), "createdAt": dice.pick(CREATED)}
     if dice.happens(40):
         record["contentVisibility"] = dice.pick((1, 5, 0, 9, -3, 2**53 - 1))
     return {**record, "endedAt": dice.pick(CREATED)} if dice.happens(20) else record
@@ -131,7 +131,7 @@ def _community(dice: Dice, did: str, rkey: str) -> dict[str, Any]:
         "hostedBy": GONE,
         "memberCount": 1_000_000,
     }
-    visibility = dice.pick((None, "public", None, "unlisted", None, "private", "secret"))
+    visibility = dice.pick((None, "public", None, "public", "unlisted", None, "private", None, "secret"))
     return record if visibility is None else {**record, "visibility": visibility}
 
 
@@ -225,17 +225,17 @@ def _sketch(
 
 
 SELF: Final = (*("self",) * 15, RKEYS[0])
-EVERYONE: Final = (ANN, BOB, CAT, ANN, BOB, SEA)
+EVERYONE: Final = (ANN, ANN, ANN, BOB, BOB, CAT, SEA)
 
 SKETCHES: Final = (
-    _sketch("social.coves.community.post", _post, POST_DIDS, POST_RKEYS, 9),
-    _sketch("social.coves.community.comment", _comment, COMMENT_DIDS, COMMENT_RKEYS, 13),
-    _sketch("social.coves.feed.vote", _vote, EVERYONE, (*RKEYS, "self"), 13),
-    _sketch("social.coves.community.profile", _community, (SEA, TEA, SEA, TEA, ANN), SELF, 6),
+    _sketch("social.coves.community.post", _post, POST_DIDS, POST_RKEYS, 11),
+    _sketch("social.coves.community.comment", _comment, COMMENT_DIDS, COMMENT_RKEYS, 15),
+    _sketch("social.coves.feed.vote", _vote, EVERYONE, (*RKEYS, "self"), 15),
+    _sketch("social.coves.community.profile", _community, (*(SEA,) * 6, TEA, TEA, ANN), SELF, 8),
     _sketch("social.coves.community.subscription", _subscription, EVERYONE, RKEYS[:2], 6),
-    _sketch("social.coves.actor.profile", _profile, (ANN, BOB, CAT, SEA), SELF, 5),
-    _sketch("social.coves.community.block", _block, EVERYONE, RKEYS[:2], 3),
-    _sketch("social.coves.aggregator.authorization", _authorization, COMMUNITIES, ("self", RKEYS[0]), 3),
+    _sketch("social.coves.actor.profile", _profile, (ANN, ANN, BOB, CAT, SEA), SELF, 5),
+    _sketch("social.coves.community.block", _block, (CAT, BOB, ANN), RKEYS[:2], 2),
+    _sketch("social.coves.aggregator.authorization", _authorization, COMMUNITIES, ("self", RKEYS[0]), 2),
     _sketch("social.coves.aggregator.service", _service, (ANN, BOB), SELF, 2),
     _sketch("social.coves.community.wiki", _undeclared, COMMUNITIES, RKEYS[:2], 1),
     _sketch("social.covesx.feed.vote", _undeclared, PEOPLE, RKEYS[:2], 1),
@@ -245,7 +245,7 @@ SKETCHES: Final = (
 
 
 def logs(*, max_events: int = 25) -> st.SearchStrategy[list[Event]]:
-    """Return a strategy for forum logs of every event, in no order; half are short."""
+    """Return a strategy for forum logs of every event, in no order."""
     return hostile.logs(POOLS, SKETCHES, max_events=max_events)
 
 
