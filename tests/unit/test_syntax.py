@@ -33,7 +33,7 @@ from strandline.syntax import (
 CID = "bafyreigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi"
 LABEL = "o" * 63
 LONG_NSID = ".".join([LABEL, LABEL, LABEL, LABEL, "a" * 61])
-LONG_HANDLE = ".".join([LABEL, LABEL, LABEL, "a" * 61])
+LONG_HANDLE = ".".join(["a" * 61, LABEL, LABEL, LABEL])
 LONG_DID = "did:web:" + "a" * 2040
 
 VALID: dict[type[Identifier], list[str]] = {
@@ -57,6 +57,8 @@ VALID: dict[type[Identifier], list[str]] = {
         "de-CH-1901",
         "sl-rozaj-biske-1994",
         "en-a-aaa-b-bbb-x-a-a",
+        "en-w-aaa-Y-bbb-0-ccc",
+        "en-x-aaa-x-bbb",
         "x-whatever",
         "X-fr-CH",
         "en-x-" + "-".join(["abcdefgh"] * 13) + "-abcdef",

@@ -27,16 +27,30 @@ from typing import Final, Generic, Literal, NamedTuple, TypeVar
 
 from attrs import Factory, define
 
+from strandline.forum.records import (
+    ACTOR_PROFILE,
+    AUTHORIZATION,
+    BLOCK,
+    COMMENT,
+    COMMUNITY_PROFILE,
+    POST,
+    SERVICE,
+    SUBSCRIPTION,
+    VOTE,
+)
+
 __all__ = ["MIX", "START_US", "Wire", "world"]
 
 T = TypeVar("T")
 
 Wire = Literal["v1", "v2", "mixed"]
 
+DAY_US: Final = 86_400_000_000
+
 START_US: Final = 1_780_272_000_000_000
 """Where a log begins unless told otherwise: 2026-06-01T00:00:00Z."""
 
-SPAN_US: Final = 30 * 86_400_000_000
+SPAN_US: Final = 30 * DAY_US
 """How long a log lasts, however many events it has."""
 
 MIX: Final = {
@@ -61,24 +75,17 @@ MIX: Final = {
 
 RESTATE_WEIGHT: Final = 3
 LAG_US: Final = 180_000
-DAY_US: Final = 86_400_000_000
 MIN_STEP_US: Final = 2_048
+FIRST_US: Final = 10**15
+LAST_US: Final = 2**52
 RELAY_SEQ: Final = 31_000_000_000
 MAX_PEOPLE: Final = 250_000
 HOT_SLOTS: Final = 64
 HOT_SHARE: Final = 0.4
 POOL_SIZE: Final = 512
 TAIL_SIZE: Final = 16
+PARAGRAPHS: Final = 200
 
-ACTOR: Final = "social.coves.actor.profile"
-COMMUNITY: Final = "social.coves.community.profile"
-POST: Final = "social.coves.community.post"
-COMMENT: Final = "social.coves.community.comment"
-VOTE: Final = "social.coves.feed.vote"
-SUBSCRIPTION: Final = "social.coves.community.subscription"
-BLOCK: Final = "social.coves.community.block"
-SERVICE: Final = "social.coves.aggregator.service"
-AUTHORIZATION: Final = "social.coves.aggregator.authorization"
 FACET: Final = "social.coves.richtext.facet"
 V2: Final = "network.bsky.jetstream.subscribeEvents"
 
@@ -177,6 +184,7 @@ SPOILS: Final = (
     ("comment", '"$type"', '"$because":"\\u0000","$type"'),
     ("comment", '"$type"', '"$because":1.5,"$type"'),
     ("post", '"community":"did:', '"community":"none:'),
+    ("edit", '"createdAt":"', '"createdAt":"before '),
     ("post", '"langs":[', '"langs":["en","de","fr","es",'),
 )
 """What makes a good record a bad one: the act whose record it is, what to find in it, what to put there."""
@@ -216,7 +224,7 @@ def world(
     garbage: float = 0.0,
     wire: Wire = "v1",
 ) -> Iterator[bytes]:
-    r"""
+    """
     Return exactly `events` lines of a Jetstream log, lazily, each ending in a newline.
 
     The log is cut where it ends: what was to arrive later, or again, never does. A longer log of the same seed is
@@ -227,7 +235,7 @@ def world(
         events: How many lines, repeats and garbage included.
         communities: How many there may be; by default grows with the cube root of `events`: 50 at a million.
         people: How many take part, aggregators apart; by default a fortieth of `events`, at least 20, at most 250,000.
-        start_us: When the log begins, microseconds since 1970, UTC.
+        start_us: When the log begins, microseconds since 1970, UTC; at least 10**15, in 2001, and over before 2**52.
         span_us: How long it lasts, about; at least 2,048 µs an event.
         late: Share, from 0 to below 1, of events held back behind up to a tenth of the log, at most 2,000 events.
         repeats: Share, from 0 to below 1, of lines that come a second time, byte for byte.
@@ -241,8 +249,6 @@ def world(
     >>> log = list(world(7, 300))
     >>> len(log), log == list(world(7, 300))
     (300, True)
-    >>> log[0][:52]
-    b'{"did":"did:plc:zmkv4rh2v5rn6vvcd2ra7jys","time_us":'
     """
     shares = {"late": late, "repeats": repeats, "spoilt": spoilt, "garbage": garbage}
     if not all(0 <= share < 1 for share in shares.values()) or wire not in ("v1", "v2", "mixed"):
@@ -253,12 +259,15 @@ def world(
         people = min(MAX_PEOPLE, max(20, events // 40))
     if events < 0 or communities < 1 or people < 1:
         raise ValueError(f"no forum has {communities} communities, {people} people and {events} events")
+    step_us = max(MIN_STEP_US, span_us // max(1, events))
+    if not FIRST_US <= start_us <= LAST_US - step_us * events:
+        raise ValueError(f"a log lies between {FIRST_US} and {LAST_US}, not {step_us * events} long from {start_us}")
     forum = _settle(
         Random(4 * seed),
         communities=communities,
         people=people,
         start_us=start_us,
-        step_us=max(MIN_STEP_US, span_us // max(1, events)),
+        step_us=step_us,
         window=min(4_000, max(16, events // 200)),
     )
     return islice(_lines(seed, forum, min(2_000, max(1, events // 10)), wire=wire, **shares), events)
@@ -423,7 +432,7 @@ def _topic(chance: Callable[[], float], things: Sequence[str]) -> Topic:
 
 def _talk(chance: Callable[[], float], sentences: Sequence[Phrase]) -> Topic:
     """Make paragraphs of one to five sentences each."""
-    drawn = [[sentences[int(chance() * len(sentences))] for _ in range(1 + length % 5)] for length in range(200)]
+    drawn = [[sentences[int(chance() * len(sentences))] for _ in range(1 + length % 5)] for length in range(PARAGRAPHS)]
     paragraphs = [Phrase(" ".join(p.text for p in said), sum(p.size + 1 for p in said) - 1) for said in drawn]
     return Topic(sentences, paragraphs)
 
@@ -457,6 +466,8 @@ def _phrase(text: str) -> Phrase:
     return Phrase(json.dumps(text, ensure_ascii=False)[1:-1], len(text.encode()))
 
 
+_SPACE: Final = _phrase(" ")
+_BREAK: Final = _phrase("\n\n")
 _REMARKS: Final = tuple(map(_phrase, REMARKS))
 _TONGUES: Final = tuple(
     (tongue, _talk(Random(0).random, tuple(map(_phrase, texts)))) for tongue, texts in TONGUES.items()
@@ -593,18 +604,18 @@ class Prose(NamedTuple):
     langs: str
 
 
-def _prose(forum: Forum, topic: Topic, openings: Sequence[Phrase], paragraphs: int, joint: str) -> Prose:
+def _prose(forum: Forum, topic: Topic, openings: Sequence[Phrase], paragraphs: int, joint: Phrase) -> Prose:
     chance = forum.chance
     at, tongue = chance(), "en"
     if at < 0.12:
         tongue, topic = _choice(forum, _TONGUES)
         openings = topic.sentences
     opening = openings[int(chance() * len(openings))]
-    said = [opening, *[topic.paragraphs[int(chance() * 200)] for _ in range(paragraphs)]]
-    text = joint.join([phrase.text for phrase in said])
+    said = [opening, *[topic.paragraphs[int(chance() * PARAGRAPHS)] for _ in range(paragraphs)]]
+    text = joint.text.join([phrase.text for phrase in said])
     langs = f',"langs":["{tongue}"]' if at < 0.94 else ""
     if 0.5 < at < 0.66:
-        size = sum(phrase.size for phrase in said) + paragraphs * len(json.loads(f'"{joint}"'))
+        size = sum(phrase.size for phrase in said) + paragraphs * joint.size
         more, facets = _decoration(forum, size, opening.size, at)
         return Prose(text + more, facets, langs)
     return Prose(text, "", langs)
@@ -627,7 +638,7 @@ def _facet(start: int, end: int, feature: str) -> str:
 
 
 def _link(forum: Forum) -> str:
-    return f"https://{_choice(forum, SITES)}/{forum.us // 86_400_000_000}/{forum.bits(24):x}"
+    return f"https://{_choice(forum, SITES)}/{forum.us // DAY_US}/{forum.bits(24):x}"
 
 
 def _blob(forum: Forum, mime: str = "image/jpeg") -> str:
@@ -667,7 +678,7 @@ def _image(forum: Forum, topic: Topic) -> str:
 
 def _post_record(forum: Forum, author: str, community: str, created: str, topic: Topic) -> str:
     at = forum.chance()
-    prose = _prose(forum, topic, topic.sentences, 20 if at < 0.01 else int(at * 4), "\\n\\n")
+    prose = _prose(forum, topic, topic.sentences, 20 if at < 0.01 else int(at * 4), _BREAK)
     labels = ',"labels":{"values":[{"val":"nsfw"}]}' if 0.5 < at < 0.51 else ""
     tags = ',"tags":["weekly"]' if at > 0.9 else ""
     title = "" if 0.4 < at < 0.44 else f',"title":"{_choice(forum, topic.sentences).text}"'
@@ -678,7 +689,7 @@ def _post_record(forum: Forum, author: str, community: str, created: str, topic:
 
 
 def _comment_record(forum: Forum, created: str, reply: str, topic: Topic) -> str:
-    text, facets, langs = _prose(forum, topic, _REMARKS, int(forum.chance() * 1.8), " ")
+    text, facets, langs = _prose(forum, topic, _REMARKS, int(forum.chance() * 1.8), _SPACE)
     return f'{{"$type":"{COMMENT}","content":"{text}","createdAt":"{created}"{facets}{langs},"reply":{reply}}}'
 
 
@@ -823,14 +834,14 @@ def _profile(forum: Forum) -> None:
         forum.joined += 1
         if at < 0.4:
             _mark(forum, did, "identity", "", f'"handle":"{_handle(person)}",')
-        _put(forum, did, ACTOR, "self", _actor_record(forum, person))
+        _put(forum, did, ACTOR_PROFILE, "self", _actor_record(forum, person))
         return
     person = int(forum.chance() * forum.joined)
     did, at = forum.people[person], forum.chance()
     if at < 0.1:
-        _delete(forum, did, ACTOR, "self")
+        _delete(forum, did, ACTOR_PROFILE, "self")
     if at > 0.03:
-        _put(forum, did, ACTOR, "self", _actor_record(forum, person), "create" if at < 0.1 else "update")
+        _put(forum, did, ACTOR_PROFILE, "self", _actor_record(forum, person), "create" if at < 0.1 else "update")
 
 
 def _handle(person: int, version: int = 0) -> str:
@@ -846,7 +857,7 @@ def _actor_record(forum: Forum, person: int) -> str:
     written = f'"{about}":"{bio}",'
     name = f"{NAMES[person % len(NAMES)].title()}{_choice(forum, SIGNS)}"
     fields = f"{written}{created}" if about == "bio" else f"{created}{written}"
-    return f'{{"$type":"{ACTOR}",{avatar}{fields}"displayName":"{name}"}}'
+    return f'{{"$type":"{ACTOR_PROFILE}",{avatar}{fields}"displayName":"{name}"}}'
 
 
 def _community_act(forum: Forum) -> None:
@@ -857,7 +868,7 @@ def _community_act(forum: Forum) -> None:
         return _put_community(forum, community, "create")
     if place * 2 < len(forum.communities) or forum.chance() < 0.8:
         return _put_community(forum, community, "update")
-    _delete(forum, community.did, COMMUNITY, "self")
+    _delete(forum, community.did, COMMUNITY_PROFILE, "self")
     _tick(forum)
     return _put_community(forum, community, "create")
 
@@ -868,12 +879,12 @@ def _put_community(forum: Forum, community: Community, operation: str) -> None:
     community.opened = True
     about = _choice(forum, community.topic.paragraphs).text
     record = (
-        f'{{"$type":"{COMMUNITY}","avatar":{_blob(forum, "image/webp")},"createdAt":"{community.created}",'
+        f'{{"$type":"{COMMUNITY_PROFILE}","avatar":{_blob(forum, "image/webp")},"createdAt":"{community.created}",'
         f'"createdBy":"{forum.people[0]}","description":"{about}","displayName":"{community.name.title()}",'
         f'"federation":{{"allowExternalDiscovery":true}},"hostedBy":"{HOST_DID}","memberCount":0,'
         f'"moderationType":"moderator","name":"{community.name}","visibility":"{community.visibility}"}}'
     )
-    _put(forum, community.did, COMMUNITY, "self", record, operation)
+    _put(forum, community.did, COMMUNITY_PROFILE, "self", record, operation)
 
 
 def _block(forum: Forum) -> None:
@@ -967,7 +978,7 @@ def _restate(forum: Forum) -> None:
     person = int(forum.chance() * len(forum.people))
     did = forum.people[person]
     _mark(forum, did, "sync", '"blocks":{"$bytes":"OqJlcm9vdHOA"},', f'"rev":"{forum.rev}",')
-    _put(forum, did, ACTOR, "self", _actor_record(forum, person))
+    _put(forum, did, ACTOR_PROFILE, "self", _actor_record(forum, person))
 
 
 def _spoil(forum: Forum) -> None:

@@ -40,14 +40,16 @@ class Fault:
 
 def show(value: object) -> str:
     """
-    Return `value` as Python writes it, cut to some sixty characters; cheap for values of any size.
+    Return `value` as Python's `ascii` writes it, cut to some sixty characters; cheap for values of any size.
 
-    >>> show("tide")
-    "'tide'"
+    Which characters print differs between versions of Python; their escapes do not.
+
+    >>> print(show("tide"), show("café"))
+    'tide' 'caf\\xe9'
     """
     if isinstance(value, int) and value.bit_length() > 200:
         return f"an integer of {value.bit_length()} bits"
-    return _SHORT.repr(value)
+    return _SHORT.repr(value).encode("ascii", "backslashreplace").decode()
 
 
 class _Short(reprlib.Repr):

@@ -145,6 +145,7 @@ def _object(definition: _Definition, name: str, work: _Work) -> _Check:
     )
 
     def check(value: Any) -> Sequence[Fault]:
+        # is_map, written out: a call for every object of a stream counts.
         if not isinstance(value, dict) or "$link" in value or "$bytes" in value or value.get("$type") == "blob":
             return _wrong_type(value, "an object that is no link, bytes or blob")
         faults: Sequence[Fault] = _FINE

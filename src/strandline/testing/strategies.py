@@ -7,8 +7,8 @@ microseconds an event, where nested strategies cost milliseconds.
 
 What makes a log hostile is in its `Pools`: few dids, record keys, revs and times, so that writes meet at one path, in
 one commit, at one instant, and come again. Events of a log are in no order. An *echo* repeats an earlier event of the
-log, or gives a rival to it: the same version with another cid or record, another write of the same commit, the same record
-at another key.
+log, or gives a rival to it: the same version with another cid or record, another write of the same commit, the same
+record at another key, a delete.
 
 Source: https://hypothesis.readthedocs.io/en/latest/details.html#shrinking
 """
@@ -116,37 +116,58 @@ class _Plan:
 
 
 def logs(
-    pools: Pools, sketches: Sequence[Sketch], *, max_events: int = 25, only_commits: bool = False
+    pools: Pools,
+    sketches: Sequence[Sketch],
+    *,
+    calm: Sequence[Commit] = (),
+    max_events: int = 25,
+    only_commits: bool = False,
 ) -> st.SearchStrategy[list[Event]]:
     """
     Return a strategy for logs of at most `max_events` events, in no order.
 
-    A third of the logs are short, the others have at least two thirds of `max_events`.
+    `calm` is a plain story on which the hostile events play: some of its beginning, two fifths of `max_events` at
+    most, comes before or after them. One log in five is short.
     """
+    calm = calm[: max_events * 2 // 5]
+    most = max_events - len(calm)
     rolled = st.binary(min_size=EVENT_BYTES, max_size=EVENT_BYTES)
-    few = st.lists(rolled, max_size=max_events)
-    many = st.lists(rolled, min_size=max_events * 2 // 3, max_size=max_events)
-    return st.one_of(few, many, many).map(lambda rolls: decode_log(pools, sketches, rolls, only_commits=only_commits))
+    few = st.lists(rolled, max_size=most)
+    many = st.lists(rolled, min_size=most * 2 // 3, max_size=most)
+    scenes = st.integers(-len(calm), len(calm))
+
+    def decode(drawn: tuple[int, list[bytes]]) -> list[Event]:
+        before, after = calm[: max(drawn[0], 0)], calm[: max(-drawn[0], 0)]
+        return [*decode_log(pools, sketches, drawn[1], before=before, only_commits=only_commits), *after]
+
+    return st.one_of(st.tuples(scenes, few), *[st.tuples(scenes, many)] * 4).map(decode)
 
 
 def decode_log(
-    pools: Pools, sketches: Sequence[Sketch], rolls: Sequence[bytes], *, only_commits: bool = False
+    pools: Pools,
+    sketches: Sequence[Sketch],
+    rolls: Sequence[bytes],
+    *,
+    before: Sequence[Event] = (),
+    only_commits: bool = False,
 ) -> list[Event]:
-    """Return the log that these bytes stand for, an event for each; the same bytes give the same log."""
-    weighted = tuple(sketch for sketch in sketches for _ in range(sketch.weight))
-    plan = _Plan(pools, weighted)
-    log: list[Event] = []
+    """Return the log that these bytes stand for, an event for each behind those `before`; always the same one."""
+    plan = _Plan(pools, tuple(sketch for sketch in sketches for _ in range(sketch.weight)))
+    log = list(before)
     repeats: Counter[bytes] = Counter()
     for rolled in rolls:
         dice = Dice(_turned(rolled, repeats[rolled]))
         repeats[rolled] += 1
-        if dice.happens(15) and log:
-            log.append(_echo(plan, dice, log[-1 - dice.roll() % len(log)]))
-        elif not only_commits and dice.happens(14):
-            log.append(dice.pick(_MARKERS)(plan.pools, dice))
-        else:
-            log.append(_commit(plan, dice))
+        log.append(_event(plan, dice, log, only_commits))
     return log
+
+
+def _event(plan: _Plan, dice: Dice, log: Sequence[Event], only_commits: bool) -> Event:
+    if dice.happens(18) and log:
+        return _echo(plan, dice, log[-1 - dice.roll() % len(log)])
+    if not only_commits and dice.happens(20):
+        return dice.pick(_MARKERS)(plan.pools, dice)
+    return _commit(plan, dice)
 
 
 def _turned(rolled: bytes, repeat: int) -> bytes:
@@ -203,8 +224,8 @@ def _account(pools: Pools, dice: Dice) -> Account:
 
 
 def _sync(pools: Pools, dice: Dice) -> Sync:
-    rarely_late = min(dice.roll() % len(pools.revs), dice.roll() % len(pools.revs), dice.roll() % len(pools.revs))
-    return Sync(did=dice.pick(pools.dids), rev=pools.revs[rarely_late], seen_us=dice.pick(pools.seen_us))
+    rev = min(dice.pick(pools.revs), dice.pick(pools.revs))
+    return Sync(did=dice.pick(pools.dids), rev=rev, seen_us=dice.pick(pools.seen_us))
 
 
 _MARKERS: Final[tuple[Callable[[Pools, Dice], Event], ...]] = (_identity, _account, _account, _sync)
@@ -213,7 +234,7 @@ _MARKERS: Final[tuple[Callable[[Pools, Dice], Event], ...]] = (_identity, _accou
 def _echo(plan: _Plan, dice: Dice, event: Event) -> Event:
     seen_us = dice.pick((event.seen_us, *plan.pools.seen_us))
     if isinstance(event, Commit):
-        return dice.pick((_again, _other_key, _other_cid, _other_record, _other_write))(plan, dice, event, seen_us)
+        return dice.pick(_ECHOES)(plan, dice, event, seen_us)
     if isinstance(event, Account) and dice.happens(60):
         return evolve(event, active=not event.active, status=dice.pick(plan.pools.statuses), seen_us=seen_us)
     return evolve(event, seen_us=seen_us)
@@ -240,6 +261,11 @@ def _other_record(plan: _Plan, dice: Dice, commit: Commit, seen_us: int) -> Comm
     return evolve(commit, record=record, seen_us=seen_us)
 
 
+def _deleted(plan: _Plan, dice: Dice, commit: Commit, seen_us: int) -> Commit:
+    rev = dice.pick(plan.pools.revs)
+    return evolve(commit, operation="delete", rev=rev, cid="", record=None, seen_us=seen_us)
+
+
 def _other_write(plan: _Plan, dice: Dice, commit: Commit, seen_us: int) -> Commit:
     operation = dice.pick(_OTHER_OPERATION[commit.operation])
     if operation == "delete":
@@ -247,6 +273,8 @@ def _other_write(plan: _Plan, dice: Dice, commit: Commit, seen_us: int) -> Commi
     record = plan.by_collection[commit.collection].record(dice, commit.did, commit.rkey)
     return evolve(commit, operation=operation, cid=dice.pick(plan.pools.cids), record=record, seen_us=seen_us)
 
+
+_ECHOES: Final = (_again, _deleted, _other_key, _other_write, _deleted, _other_cid, _other_record)
 
 _OTHER_OPERATION: Final[Mapping[str, tuple[Literal["create", "update", "delete"], ...]]] = {
     "create": ("update", "update", "delete"),

@@ -2,7 +2,7 @@
 Hostile forum logs for Hypothesis: three people, two communities, and everything that can go wrong between them.
 
 Paths are few and some are likelier than others, and what records point at is drawn from the same few paths with the
-same odds, so votes, comments and posts meet often though nothing is arranged. About one record in sixteen is spoiled:
+same odds, so votes, comments and posts meet often though nothing is arranged. About one record in twelve is spoiled:
 it breaks its lexicon, its house rule or the data model, often over a valid one at the same path.
 
 Source: the page "What the index means" of the documentation
@@ -18,7 +18,20 @@ from strandline.event import Commit, Event
 from strandline.testing import strategies as hostile
 from strandline.testing.strategies import Dice, Pools, Sketch
 
-__all__ = ["COMMUNITIES", "GONE", "PEOPLE", "POOLS", "POSTS", "REVS", "RKEYS", "SKETCHES", "commit_logs", "logs"]
+__all__ = [
+    "CALM",
+    "COMMUNITIES",
+    "GONE",
+    "PEOPLE",
+    "POOLS",
+    "POSTS",
+    "REVS",
+    "RKEYS",
+    "SKETCHES",
+    "commit_logs",
+    "logs",
+    "thread_logs",
+]
 
 ANN, BOB, CAT = PEOPLE = ("did:web:ann.example", "did:web:bob.example", "did:web:cat.example")
 SEA, TEA = COMMUNITIES = ("did:web:sea.example", "did:web:tea.example")
@@ -40,7 +53,7 @@ def _cid(number: int) -> str:
 CIDS: Final = tuple(map(_cid, range(3)))
 
 POOLS: Final = Pools(
-    dids=(*PEOPLE, SEA, TEA),
+    dids=(*PEOPLE, SEA, TEA, BOB),
     revs=REVS,
     cids=(*CIDS, CIDS[0], CIDS[1], ""),
     times_us=tuple(NOON_US + at * SECOND_US for at in (0, 0, 1, 2)),
@@ -113,7 +126,10 @@ def _vote(dice: Dice, did: str, rkey: str) -> dict[str, Any]:
 
 
 def _subscription(dice: Dice, did: str, rkey: str) -> dict[str, Any]:
-    record: dict[str, Any] = {"subject": dice.pick((SEA, SEA, TEA, SEA, ANN, SEA, TEA, GONE)), "createdAt": dice.pick(CREATED)}
+    record: dict[str, Any] = {
+        "subject": dice.pick((SEA, SEA, TEA, SEA, ANN, SEA, TEA, GONE)),
+        "createdAt": dice.pick(CREATED),
+    }
     if dice.happens(40):
         record["contentVisibility"] = dice.pick((1, 5, 0, 9, -3, 2**53 - 1))
     return {**record, "endedAt": dice.pick(CREATED)} if dice.happens(20) else record
@@ -215,7 +231,7 @@ def _sketch(
     weight: int,
 ) -> Sketch:
     def record(dice: Dice, did: str, rkey: str) -> dict[str, Any]:
-        spoiled, garnished = dice.happens(6), dice.happens(5)
+        spoiled, garnished = dice.happens(8), dice.happens(5)
         plain = {"$type": collection, **build(dice, did, rkey)}
         if garnished:
             plain["extra"] = {"null": None, "whole": [1, True, "\U0001f30a", {"$link": CIDS[0]}]}
@@ -244,12 +260,75 @@ SKETCHES: Final = (
 """The nine kinds, a collection of the forum's that no kind declares, and two of other apps."""
 
 
+def _calm(did: str, collection: str, rkey: str, at: int, **fields: Any) -> Commit:
+    return Commit(
+        did=did,
+        rev=REVS[2],
+        operation="create",
+        collection=collection,
+        rkey=rkey,
+        cid=CIDS[0],
+        record={"$type": collection, **fields, "createdAt": CREATED[0]},
+        seen_us=POOLS.seen_us[0] + at,
+    )
+
+
+def _calm_comment(did: str, at: int, parent: str) -> Commit:
+    reply = {"root": _ref(POSTS[0]), "parent": _ref(parent)}
+    return _calm(did, "social.coves.community.comment", RKEYS[0], at, reply=reply, content="Low water at six.")
+
+
+def _ref(uri: str) -> dict[str, str]:
+    return {"uri": uri, "cid": CIDS[0]}
+
+
+_ANN_SAYS, _BOB_SAYS, _CAT_SAYS = (f"at://{did}/social.coves.community.comment/{RKEYS[0]}" for did in PEOPLE)
+
+CALM: Final = (
+    _calm(SEA, "social.coves.community.profile", "self", 0, name="sea", createdBy=ANN, hostedBy=GONE),
+    _calm(SEA, "social.coves.community.post", RKEYS[0], 1, community=SEA, author=ANN),
+    _calm_comment(BOB, 2, POSTS[0]),
+    _calm(CAT, "social.coves.feed.vote", RKEYS[0], 3, subject=_ref(POSTS[0]), direction="up"),
+    _calm(BOB, "social.coves.community.subscription", RKEYS[0], 4, subject=SEA),
+    _calm(SEA, "social.coves.community.post", RKEYS[1], 5, community=SEA, author=CAT),
+    _calm_comment(ANN, 6, _BOB_SAYS),
+    _calm(ANN, "social.coves.actor.profile", "self", 7, displayName="Ann"),
+    _calm(BOB, "social.coves.feed.vote", RKEYS[0], 8, subject=_ref(_ANN_SAYS), direction="down"),
+)
+"""A community with two posts, a thread, a subscriber and two votes: what hostile events are let loose on."""
+
+TALK: Final = (
+    _calm(SEA, "social.coves.community.post", RKEYS[0], 0, community=SEA, author=ANN),
+    _calm_comment(ANN, 1, POSTS[0]),
+    _calm_comment(BOB, 2, _ANN_SAYS),
+    _calm_comment(CAT, 3, _BOB_SAYS),
+)
+"""A post and a chain of three comments."""
+
+
 def logs(*, max_events: int = 25) -> st.SearchStrategy[list[Event]]:
     """Return a strategy for forum logs of every event, in no order."""
-    return hostile.logs(POOLS, SKETCHES, max_events=max_events)
+    return hostile.logs(POOLS, SKETCHES, calm=CALM, max_events=max_events)
 
 
 def commit_logs(*, max_events: int = 25) -> st.SearchStrategy[list[Commit]]:
     """Return a strategy for forum logs of commits only; each has a rev less than GREATEST_REV."""
-    commits = hostile.logs(POOLS, SKETCHES, max_events=max_events, only_commits=True)
+    commits = hostile.logs(POOLS, SKETCHES, calm=CALM, max_events=max_events, only_commits=True)
     return commits.map(lambda log: [event for event in log if isinstance(event, Commit)])
+
+
+def thread_logs(*, max_events: int = 25) -> st.SearchStrategy[list[Event]]:
+    """Return a strategy for logs of posts and comments, nearly all under POSTS[0]: chains, cycles, placeholders."""
+    rkeys = RKEYS[:2]
+    sketches = (
+        _sketch("social.coves.community.comment", _talk, PEOPLE, rkeys, 14),
+        _sketch("social.coves.community.post", _post, (SEA,), rkeys, 2),
+    )
+    return hostile.logs(POOLS, sketches, calm=TALK, max_events=max_events)
+
+
+def _talk(dice: Dice, did: str, rkey: str) -> dict[str, Any]:
+    root = dice.pick(POSTS) if dice.happens(15) else POSTS[0]
+    parent = root if dice.happens(15) else dice.pick(_uris("social.coves.community.comment", PEOPLE, RKEYS[:2]))
+    reply = {"root": _strong_ref(dice, root), "parent": _strong_ref(dice, parent)}
+    return {"reply": reply, "content": "High water at noon.", "createdAt": CREATED[0]}
