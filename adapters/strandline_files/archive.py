@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, BinaryIO, Final, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal
 
 from strandline.errors import LogError
 
@@ -72,7 +72,7 @@ def opened_for_writing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     zstd = _zstd(name) if name.endswith(".zst") else None
     try:
         with ExitStack() as stack:
-            file = stack.enter_context(_opened(name, "wb"))
+            file: Any = stack.enter_context(_opened(name, "wb"))
             if name.endswith(".gz"):
                 file = stack.enter_context(gzip.GzipFile("", "wb", fileobj=file, mtime=0))
             elif zstd is not None:
@@ -113,11 +113,11 @@ class _Unread(io.RawIOBase):
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
         view = memoryview(buffer)
-        if not self._front:
-            return self._rest.readinto1(view)  # type: ignore[attr-defined,no-any-return]  # BinaryIO does not list it, every buffered stream has it
-        front, self._front = self._front[: len(view)], self._front[len(view) :]
-        view[: len(front)] = front
-        return len(front)
+        # read1, since readinto1 may wait for more than what has come
+        data = self._front or self._rest.read1(len(view))  # type: ignore[attr-defined]  # BinaryIO does not list it, both of ours have it
+        size = min(len(data), len(view))
+        view[:size], self._front = data[:size], data[size:]
+        return size
 
 
 def _bounded(name: str, pieces: Iterator[bytes], most: int | None) -> Iterator[bytes]:

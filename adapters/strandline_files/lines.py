@@ -8,7 +8,7 @@ and must still be counted once by who decodes it: its front is yielded, one byte
 
 import io
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -78,13 +78,13 @@ def split_lines(pieces: Iterator[bytes], max_line_bytes: int = MAX_LINE_BYTES) -
     while line := readline(most):
         if len(line) == most and not line.endswith(b"\n"):
             yield line[: max_line_bytes + 1]
-            _drop_line(stream)
+            _drop_line(readline)
         elif text := line.removesuffix(b"\n").removesuffix(b"\r"):
             yield text
 
 
-def _drop_line(stream: io.BufferedReader) -> None:
-    while (piece := stream.readline(CHUNK_BYTES)) and not piece.endswith(b"\n"):
+def _drop_line(readline: Callable[[int], bytes]) -> None:
+    while (piece := readline(CHUNK_BYTES)) and not piece.endswith(b"\n"):
         pass
 
 

@@ -52,13 +52,16 @@ def rename(table: Table, suffix: str) -> str:
     return f'ALTER TABLE {_name(table, suffix)} RENAME TO "{table.name}"'
 
 
-def select(table: Table, suffix: str = "") -> str:
-    """Return the statement that reads the row at one key."""
-    where = " AND ".join(f'"{column.name}" = ?' for column in table.key)
-    return f"SELECT {_columns(table)} FROM {_name(table, suffix)} WHERE {where}"
+def select(table: Table, suffix: str, count: int) -> str:
+    """Return the statement that reads the rows at `count` keys, one after the other in its parameters."""
+    mark = f"({', '.join('?' * table.key_size)})"
+    wanted = f"(VALUES {', '.join([mark] * count)}) AS wanted"
+    on = " AND ".join(f'it."{column.name}" = wanted.column{at}' for at, column in enumerate(table.key, 1))
+    columns = ", ".join(f'it."{column.name}"' for column in table.columns)
+    return f"SELECT {columns} FROM {wanted} CROSS JOIN {_name(table, suffix)} AS it ON {on}"
 
 
-def insert(table: Table, suffix: str = "") -> str:
+def insert(table: Table, suffix: str) -> str:
     """Return the statement that puts one row in the place of the one at its key, if there is one."""
     marks = ", ".join("?" * len(table.columns))
     values = [f'"{column.name}" = excluded."{column.name}"' for column in table.columns[table.key_size :]]
@@ -67,7 +70,7 @@ def insert(table: Table, suffix: str = "") -> str:
     return f"INSERT INTO {target} VALUES ({marks}) ON CONFLICT ({_key(table)}) DO {then}"
 
 
-def delete(table: Table, suffix: str = "") -> str:
+def delete(table: Table, suffix: str) -> str:
     """Return the statement that deletes the row at one key."""
     where = " AND ".join(f'"{column.name}" = ?' for column in table.key)
     return f"DELETE FROM {_name(table, suffix)} WHERE {where}"

@@ -14,7 +14,7 @@ import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from heapq import merge
-from itertools import islice
+from itertools import chain, islice
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ WAL_LIMIT_BYTES = 128 * 1024 * 1024
 
 _BESIDE = "__new"
 _CHUNK = 2000
+_KEYS_A_STATEMENT = (1, 16, 256)
 
 
 class SQLiteStore:
@@ -53,20 +54,17 @@ class SQLiteStore:
         self.path, self.layout = path, layout
         self._connection, self._lock = connection, lock
         self._suffix: Mapping[str, str] = {}
-        self._said: dict[tuple[str, str], str] = {}
+        self._said: dict[tuple[Any, ...], str] = {}
 
     async def load(self, table: str, keys: Collection[Key]) -> dict[Key, Row]:
         """Return the rows at `keys`."""
-        if not keys:
-            return {}
-        statement = self._say(sql.select, table)
+        size = self.layout.table(table).key_size
         found: dict[Key, Row] = {}
         with _translated(self.path):
-            execute = self._connection.execute
-            for key in sorted(keys):
-                row = execute(statement, key).fetchone()
-                if row is not None:
-                    found[key] = row
+            for chunk in _chunks(sorted(keys)):
+                statement = self._say(sql.select, table, len(chunk))
+                for row in self._connection.execute(statement, list(chain.from_iterable(chunk))):
+                    found[row[:size]] = row
         return found
 
     get = load
@@ -169,11 +167,11 @@ class SQLiteStore:
                     self._create(table, 0, "")
                 self._put_meta(0)
 
-    def _say(self, statement: Callable[[Table, str], str], table: str) -> str:
-        said = self._said.get((statement.__name__, table))
+    def _say(self, statement: Callable[..., str], table: str, *sizes: int) -> str:
+        said = self._said.get((statement.__name__, table, *sizes))
         if said is None:
-            said = statement(self.layout.table(table), self._suffix.get(table, ""))
-            self._said[statement.__name__, table] = said
+            said = statement(self.layout.table(table), self._suffix.get(table, ""), *sizes)
+            self._said[statement.__name__, table, *sizes] = said
         return said
 
     def _create(self, table: Table, generation: int, suffix: str) -> None:
@@ -272,6 +270,15 @@ def _refuse_stale(store: SQLiteStore) -> None:
                 f"the views of {str(store.path)!r} were made under {name} {meta.get(f'stamp.{name}')!r}, this is "
                 f"{name} {value!r}: run `strandline rebuild --store sqlite:///{store.path}`"
             )
+
+
+def _chunks(keys: Sequence[Key]) -> Iterator[Sequence[Key]]:
+    """Cut keys into chunks of few sizes, so that few statements are prepared; the last repeats its last key."""
+    largest = _KEYS_A_STATEMENT[-1]
+    for at in range(0, len(keys), largest):
+        chunk = keys[at : at + largest]
+        size = next(size for size in _KEYS_A_STATEMENT if size >= len(chunk))
+        yield [*chunk, *[chunk[-1]] * (size - len(chunk))]
 
 
 def _connect(path: Path, *, write: bool) -> sqlite3.Connection:

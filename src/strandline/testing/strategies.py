@@ -13,7 +13,6 @@ record at another key, a delete.
 Source: https://hypothesis.readthedocs.io/en/latest/details.html#shrinking
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, TypeVar
@@ -27,6 +26,9 @@ __all__ = ["GREATEST_REV", "Dice", "Pools", "Sketch", "decode_log", "logs", "to_
 
 EVENT_BYTES: Final = 24
 """How many choices an event may take; those past it are the plainest."""
+
+ECHO_REACH: Final = 16
+"""How many events an echo may look back; not the whole log, so that dropping its beginning changes no echo."""
 
 GREATEST_REV: Final = "jzzzzzzzzzzzz"
 """A rev after every other: what is written or deleted with it stands."""
@@ -154,26 +156,17 @@ def decode_log(
     """Return the log that these bytes stand for, an event for each behind those `before`; always the same one."""
     plan = _Plan(pools, tuple(sketch for sketch in sketches for _ in range(sketch.weight)))
     log = list(before)
-    repeats: Counter[bytes] = Counter()
     for rolled in rolls:
-        dice = Dice(_turned(rolled, repeats[rolled]))
-        repeats[rolled] += 1
-        log.append(_event(plan, dice, log, only_commits))
+        log.append(_event(plan, Dice(rolled), log, only_commits))
     return log
 
 
 def _event(plan: _Plan, dice: Dice, log: Sequence[Event], only_commits: bool) -> Event:
     if dice.happens(18) and log:
-        return _echo(plan, dice, log[-1 - dice.roll() % len(log)])
+        return _echo(plan, dice, log[-1 - min(dice.roll() % ECHO_REACH, len(log) - 1)])
     if not only_commits and dice.happens(20):
         return dice.pick(_MARKERS)(plan.pools, dice)
     return _commit(plan, dice)
-
-
-def _turned(rolled: bytes, repeat: int) -> bytes:
-    """Make something else of bytes that come again: Hypothesis likes to repeat itself, and echoes are enough."""
-    at = 7 * repeat % EVENT_BYTES
-    return rolled[at:] + rolled[:at]
 
 
 def _commit(plan: _Plan, dice: Dice) -> Commit:
@@ -233,7 +226,7 @@ _MARKERS: Final[tuple[Callable[[Pools, Dice], Event], ...]] = (_identity, _accou
 
 def _echo(plan: _Plan, dice: Dice, event: Event) -> Event:
     seen_us = dice.pick((event.seen_us, *plan.pools.seen_us))
-    if isinstance(event, Commit):
+    if isinstance(event, Commit) and event.collection in plan.by_collection:
         return dice.pick(_ECHOES)(plan, dice, event, seen_us)
     if isinstance(event, Account) and dice.happens(60):
         return evolve(event, active=not event.active, status=dice.pick(plan.pools.statuses), seen_us=seen_us)
@@ -274,7 +267,7 @@ def _other_write(plan: _Plan, dice: Dice, commit: Commit, seen_us: int) -> Commi
     return evolve(commit, operation=operation, cid=dice.pick(plan.pools.cids), record=record, seen_us=seen_us)
 
 
-_ECHOES: Final = (_again, _deleted, _other_key, _other_write, _deleted, _other_cid, _other_record)
+_ECHOES: Final = (_again, _other_key, _deleted, _other_write, _other_key, _other_cid, _deleted, _other_record)
 
 _OTHER_OPERATION: Final[Mapping[str, tuple[Literal["create", "update", "delete"], ...]]] = {
     "create": ("update", "update", "delete"),

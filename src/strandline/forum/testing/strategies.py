@@ -30,6 +30,7 @@ __all__ = [
     "SKETCHES",
     "commit_logs",
     "logs",
+    "relation_logs",
     "thread_logs",
 ]
 
@@ -288,8 +289,8 @@ CALM: Final = (
     _calm(SEA, "social.coves.community.profile", "self", 0, name="sea", createdBy=ANN, hostedBy=GONE),
     _calm(SEA, "social.coves.community.post", RKEYS[0], 1, community=SEA, author=ANN),
     _calm_comment(BOB, 2, POSTS[0]),
-    _calm(CAT, "social.coves.feed.vote", RKEYS[0], 3, subject=_ref(POSTS[0]), direction="up"),
-    _calm(BOB, "social.coves.community.subscription", RKEYS[0], 4, subject=SEA),
+    _calm(ANN, "social.coves.feed.vote", RKEYS[0], 3, subject=_ref(POSTS[0]), direction="up"),
+    _calm(ANN, "social.coves.community.subscription", RKEYS[0], 4, subject=SEA),
     _calm(SEA, "social.coves.community.post", RKEYS[1], 5, community=SEA, author=CAT),
     _calm_comment(ANN, 6, _BOB_SAYS),
     _calm(ANN, "social.coves.actor.profile", "self", 7, displayName="Ann"),
@@ -332,3 +333,19 @@ def _talk(dice: Dice, did: str, rkey: str) -> dict[str, Any]:
     parent = root if dice.happens(15) else dice.pick(_uris("social.coves.community.comment", PEOPLE, RKEYS[:2]))
     reply = {"root": _strong_ref(dice, root), "parent": _strong_ref(dice, parent)}
     return {"reply": reply, "content": "High water at noon.", "createdAt": CREATED[0]}
+
+
+def relation_logs(*, max_events: int = 25) -> st.SearchStrategy[list[Event]]:
+    """Return a strategy for logs in which two people vote, subscribe and block, again and again, about little."""
+    sketches = (
+        _sketch("social.coves.feed.vote", _vote_on_little, (ANN, BOB), RKEYS, 6),
+        _sketch("social.coves.community.subscription", _subscription, (ANN, BOB), RKEYS, 3),
+        _sketch("social.coves.community.block", _block, (ANN, BOB), RKEYS, 1),
+        _sketch("social.coves.aggregator.authorization", _authorization, (SEA,), RKEYS, 1),
+    )
+    return hostile.logs(POOLS, sketches, calm=CALM[:2], max_events=max_events)
+
+
+def _vote_on_little(dice: Dice, did: str, rkey: str) -> dict[str, Any]:
+    subject = _strong_ref(dice, dice.pick((POSTS[0], POSTS[0], POSTS[-1])))
+    return {"subject": subject, "direction": dice.pick(("up", "up", "down")), "createdAt": CREATED[0]}

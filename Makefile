@@ -1,0 +1,79 @@
+# Everything a person does with this tree. A fresh machine needs make and Python 3.11 or newer, and nothing else.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+READY := .venv/.ready
+DEMO_LOG := build/demo.ndjson
+DEMO_STORE := sqlite:///demo.db
+STRANDLINE := $(BIN)/strandline --store $(DEMO_STORE)
+
+.PHONY: help demo test full docs packaging mutants bench lint types format format-check check clean
+
+help:
+	@echo "make demo       index a made-up forum and look at it"
+	@echo "make test       the suite (make full: with the long properties)"
+	@echo "make docs       run what the documentation says; make packaging: build, install and use the wheel"
+	@echo "make mutants    put known bugs in and see the suite find them"
+	@echo "make bench      the benchmarks"
+	@echo "make lint types format format-check check clean"
+
+$(INSTALLED): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[all]'
+	touch $@
+
+$(READY): $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --group dev
+	touch $@
+
+$(DEMO_LOG): $(INSTALLED)
+	mkdir -p $(@D)
+	$(BIN)/strandline world --seed 7 --events 20000 --out $@
+
+demo.db: $(DEMO_LOG)
+	rm -f $@ $@-*
+	$(STRANDLINE) replay $(DEMO_LOG)
+
+demo: demo.db
+	$(STRANDLINE) feed discover
+	$(STRANDLINE) thread
+
+test: $(READY)
+	$(BIN)/python -m pytest -n 2 -m "not docs and not packaging"
+
+full: $(READY)
+	STRANDLINE_FULL=1 $(BIN)/python -m pytest -n 2
+
+docs: $(READY)
+	$(BIN)/python -m pytest -n 2 -m docs
+
+packaging: $(READY)
+	$(BIN)/python -m pytest -m packaging
+
+mutants: $(READY)
+	$(BIN)/python tests/mutants/run.py
+
+bench: $(READY)
+	set -e; for file in benchmarks/[!_]*.py; do echo "# $$file"; $(BIN)/python $$file; done
+
+lint: $(READY)
+	$(BIN)/ruff check .
+
+types: $(READY)
+	$(BIN)/mypy src adapters tests
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix-only .
+
+format-check: $(READY)
+	$(BIN)/ruff format --check .
+
+check:
+	bash .ci/run
+
+clean:
+	rm -rf .venv build dist demo.db demo.db-* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
