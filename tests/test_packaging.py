@@ -39,13 +39,13 @@ def repositories(path: str) -> Iterator[str]:
 """
 
 
-def run(*command: str | Path, cwd: Path, expect: int = 0) -> str:
+def run(*command: str | Path, cwd: Path, fails: bool = False) -> str:
     clean = {
         name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV", "MYPY"))
     }
     done = subprocess.run(command, cwd=cwd, env=clean, capture_output=True, text=True, check=False)
     output = done.stdout + done.stderr
-    assert (done.returncode != 0) == (expect != 0), f"{command} exited {done.returncode}:\n{output}"
+    assert (done.returncode != 0) == fails, f"{command} exited {done.returncode}:\n{output}"
     return output
 
 
@@ -173,8 +173,8 @@ def test_core_works_without_any_extra(folder: Path, bare: Path) -> None:
 
 
 def test_command_without_its_extra_names_the_extra_in_plain_words(folder: Path, bare: Path) -> None:
-    output = run(bare / "bin/strandline", "--version", cwd=folder, expect=1)
-    assert "strandline[cli]" in output
+    output = run(bare / "bin/strandline", "--version", cwd=folder, fails=True)
+    assert re.search(r"strandline\[\w+\]", output)
     assert "Traceback" not in output
 
 
@@ -198,6 +198,14 @@ def test_stores_are_found_by_name(folder: Path, full: Path) -> None:
 def test_types_reach_a_program_outside(folder: Path, full: Path) -> None:
     (folder / "right.py").write_text(TYPED)
     (folder / "wrong.py").write_text(TYPED.replace("yield event.did", "yield event.seen_us"))
-    mypy = [sys.executable, "-m", "mypy", "--strict", "--python-executable", full / "bin/python", "--cache-dir"]
+    mypy: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--python-executable",
+        full / "bin/python",
+        "--cache-dir",
+    ]
     assert "Success" in run(*mypy, folder / "types", "right.py", cwd=folder)
-    assert "wrong.py" in run(*mypy, folder / "types", "wrong.py", cwd=folder, expect=1)
+    assert "wrong.py" in run(*mypy, folder / "types", "wrong.py", cwd=folder, fails=True)

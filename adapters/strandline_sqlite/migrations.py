@@ -32,7 +32,7 @@ def migrations(layout: Layout) -> Migrations:
         db.execute(sql.META)
         for table in layout.kept:
             db.execute(sql.create_table(table))
-            for index in table.indexes:
+            for index in sql.own_indexes(table):
                 db.execute(sql.create_index(table, index, 0))
 
     return every

@@ -16,6 +16,7 @@ __all__ = [
     "delete",
     "drop",
     "insert",
+    "own_indexes",
     "page",
     "rename",
     "scan",
@@ -30,15 +31,21 @@ _TYPES = {Type.TEXT: "TEXT", Type.INTEGER: "INTEGER", Type.FLAG: "INTEGER", Type
 def create_table(table: Table, suffix: str = "") -> str:
     """Return the statement that creates a table."""
     columns = ", ".join(_column(column) for column in table.columns)
-    clustered = not table.indexes and not any(column.type in (Type.JSON, Type.BYTES) for column in table.columns)
+    clustered = not own_indexes(table) and not any(column.type in (Type.JSON, Type.BYTES) for column in table.columns)
     kind = "STRICT, WITHOUT ROWID" if clustered else "STRICT"
     return f"CREATE TABLE {_name(table, suffix)} ({columns}, PRIMARY KEY ({_key(table)})) {kind}"
+
+
+def own_indexes(table: Table) -> list[Index]:
+    """Return the indexes that need a tree of their own: all but those which the key's order serves."""
+    key = tuple(column.name for column in table.key)
+    return [index for index in table.indexes if (*index.partition, *index.order) != key[: _width(index)]]
 
 
 def create_index(table: Table, index: Index, generation: int, suffix: str = "") -> str:
     """Return the statement that creates an index; `generation` keeps its name apart from those of older tables."""
     columns = ", ".join(f'"{name}"' for name in (*index.partition, *index.order))
-    name = f"{table.name}_{index.name}_{generation}"
+    name = f"{table.name}.{index.name}.{generation}"
     return f'CREATE INDEX "{name}" ON {_name(table, suffix)} ({columns})'
 
 
@@ -102,6 +109,10 @@ def _beyond(columns: Sequence[str], sign: str) -> list[str]:
         return []
     names = ", ".join(f'"{name}"' for name in columns)
     return [f"({names}) {sign} ({', '.join('?' * len(columns))})"]
+
+
+def _width(index: Index) -> int:
+    return len(index.partition) + len(index.order)
 
 
 def _column(column: Column) -> str:

@@ -10,6 +10,7 @@ Source: https://www.sqlite.org/wal.html
 """
 
 import json
+import os
 import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -42,7 +43,7 @@ CACHE_KIB = 64 * 1024
 CHECKPOINT_PAGES = 16_384
 WAL_LIMIT_BYTES = 128 * 1024 * 1024
 
-_BESIDE = "__new"
+_BESIDE = "+new"  # no declared name can end so
 _CHUNK = 2000
 _KEYS_A_STATEMENT = (1, 16, 256)
 
@@ -60,7 +61,7 @@ class SQLiteStore:
         """Return the rows at `keys`."""
         size = self.layout.table(table).key_size
         found: dict[Key, Row] = {}
-        with _translated(self.path):
+        with _translated(self.path), self._snapshot():
             for chunk in _chunks(sorted(keys)):
                 statement = self._say(sql.select, table, len(chunk))
                 for row in self._connection.execute(statement, list(chain.from_iterable(chunk))):
@@ -98,7 +99,7 @@ class SQLiteStore:
         suffix = self._suffix.get(table, "")
         statement = sql.page(shape, declared, after=len(after), bound=len(bound), suffix=suffix)
         most = limit if each is None else min(limit, each)
-        with _translated(self.path):
+        with _translated(self.path), self._snapshot():
             found = [
                 self._connection.execute(statement, (*partition, *after, *bound, most)).fetchall()
                 for partition in dict.fromkeys(partitions)
@@ -110,7 +111,8 @@ class SQLiteStore:
 
     async def scan(self, tables: Sequence[str]) -> AsyncGenerator[tuple[str, list[Row]], None]:
         """Yield all rows of some tables, by key, in chunks, from one snapshot."""
-        connection = _connect(self.path, write=False)
+        with _translated(self.path):
+            connection = _connect(self.path, write=False)
         try:
             with _translated(self.path):
                 connection.execute("BEGIN")
@@ -167,6 +169,18 @@ class SQLiteStore:
                     self._create(table, 0, "")
                 self._put_meta(0)
 
+    @contextmanager
+    def _snapshot(self) -> Iterator[None]:
+        if self._lock is not None:  # nobody else writes
+            yield
+            return
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
     def _say(self, statement: Callable[..., str], table: str, *sizes: int) -> str:
         said = self._said.get((statement.__name__, table, *sizes))
         if said is None:
@@ -176,7 +190,7 @@ class SQLiteStore:
 
     def _create(self, table: Table, generation: int, suffix: str) -> None:
         self._connection.execute(sql.create_table(table, suffix))
-        for index in table.indexes:
+        for index in sql.own_indexes(table):
             self._connection.execute(sql.create_index(table, index, generation, suffix))
 
     def _switch(self, generation: int) -> None:
@@ -224,8 +238,12 @@ def open_store(url: str, layout: Layout, *, write: bool = True, stale: bool = Fa
     lock = WriterLock.take(path) if write else None
     try:
         store = _open(path, layout, lock)
-        if not stale:
-            _refuse_stale(store)
+        try:
+            if not stale:
+                _refuse_stale(store)
+        except BaseException:
+            store._connection.close()
+            raise
     except BaseException:
         if lock is not None:
             lock.release()
@@ -237,16 +255,17 @@ def path_of(url: str) -> Path:
     """Return the path that a `sqlite:///` URL names."""
     parts = urlsplit(url)
     path = unquote(parts.path)[1:]
-    if parts.scheme != "sqlite" or parts.netloc or parts.query or not path:
+    if parts.scheme != "sqlite" or parts.netloc or parts.query or parts.fragment or not path or "\0" in path:
         raise UnknownStore(f"{url!r} is no SQLite store: write sqlite:///forum.db, or sqlite:////var/lib/forum.db")
     return Path(path)
 
 
 def _open(path: Path, layout: Layout, lock: WriterLock | None) -> SQLiteStore:
-    if lock is None and not path.exists():
+    there = os.access(path, os.F_OK)
+    if lock is None and not there:
         raise StoreError(f"there is no store at {str(path)!r}; `strandline replay` makes one")
-    if path.is_dir():
-        raise StoreError(f"{str(path)!r} is a folder; name the file to keep the store in")
+    if there and not path.is_file():
+        raise StoreError(f"{str(path)!r} is no file; name the file to keep the store in")
     with _translated(path):
         connection = _connect(path, write=lock is not None)
         try:
@@ -265,7 +284,6 @@ def _refuse_stale(store: SQLiteStore) -> None:
         meta = store._meta()
     for name, value in store.layout.stamp.items():
         if meta.get(f"stamp.{name}") != value:
-            store._connection.close()
             raise StoreStale(
                 f"the views of {str(store.path)!r} were made under {name} {meta.get(f'stamp.{name}')!r}, this is "
                 f"{name} {value!r}: run `strandline rebuild --store sqlite:///{store.path}`"
@@ -291,15 +309,22 @@ def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
         cached_statements=256,
         timeout=BUSY_TIMEOUT_MS / 1000,
     )
-    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-    if write:
-        _prepare(connection)
+    try:
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        if write:
+            _prepare(connection)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    if connection.execute("PRAGMA application_id").fetchone()[0] == 0 and _is_empty(connection):
+    told = connection.execute("PRAGMA application_id").fetchone()[0]
+    if told == 0 and _is_empty(connection):
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    elif told != APPLICATION_ID:
+        return  # another program's: `migrate` refuses it, and not a byte of it may change
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
@@ -330,6 +355,9 @@ _BY_CODE: Mapping[int, tuple[type[StoreError], str]] = {
     sqlite3.SQLITE_BUSY: (StoreLocked, f"is held by another program for over {BUSY_TIMEOUT_MS // 1000} s"),
     sqlite3.SQLITE_CANTOPEN: (StoreError, "cannot be opened; check that its folder is there and may be written"),
     sqlite3.SQLITE_IOERR: (StoreError, "cannot be read or written: the disk reports an error"),
+    # SQLite has no code of its own for a quota, or a limit to the size of files: they end as these.
+    sqlite3.SQLITE_IOERR_WRITE: (StoreFull, "cannot grow; make room, raise the quota, or check the disk"),
+    sqlite3.SQLITE_IOERR_SHMSIZE: (StoreFull, "cannot grow; make room, raise the quota, or check the disk"),
 }
 
 
@@ -338,6 +366,7 @@ def _translated(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        code: Any = getattr(error, "sqlite_errorcode", None)
-        kind, told = _BY_CODE.get(code & 0xFF if code is not None else -1, (StoreError, "is in trouble"))
+        by_python = sqlite3.SQLITE_CORRUPT if isinstance(error, sqlite3.OperationalError) else -1  # text, not UTF-8
+        code: int = getattr(error, "sqlite_errorcode", by_python)
+        kind, told = _BY_CODE.get(code) or _BY_CODE.get(code & 0xFF, (StoreError, "is in trouble"))
         raise kind(f"the store {str(path)!r} {told} (SQLite: {error}); nothing of this batch was written") from error

@@ -2,20 +2,22 @@
 What a Jetstream says happened: four events, and how a line of either wire becomes one.
 
 A line decodes to an Event, to a BadEvent with a stable reason (garbage is counted and kept aside, it never stops the
-stream), or to a Control frame, which says something of the stream and nothing of the network. The rules of what is
-bad stand in the order in which they are checked, so that one line has one reason everywhere.
+stream), or to a Control frame, which says something of the stream and nothing of the network. A line with several
+faults has one reason everywhere: a fault of the text comes before one of the envelope, that before one of the body,
+and within each the order is that of BAD_REASONS; of the parser's own three, the one it meets first.
 
 Source: https://github.com/bluesky-social/jetstream, its v1 `/subscribe` and v2 `subscribeEvents` wires
 """
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final, Literal, NoReturn
 
-from attrs import frozen
+from attrs import field, frozen
 
 from strandline.syntax import Did, Nsid, RecordKey, Tid, datetime_us
-from strandline.wirejson import InvalidJson, canonical, loads
+from strandline.wirejson import InvalidJson, canonical, parse
 
 __all__ = [
     "BAD_REASONS",
@@ -35,28 +37,29 @@ __all__ = [
 MAX_LINE_BYTES: Final = 4 * 1024 * 1024
 MAX_DID_BYTES: Final = 512
 MAX_URI_BYTES: Final = 1200
+MAX_NSID_BYTES: Final = 317
 MAX_INTEGER: Final = 2**53 - 1
 
 BAD_REASONS: Final[Mapping[str, str]] = {
     "line-too-long": "the line is over 4 MiB",
-    "json": "not JSON, or not UTF-8",
     "nesting": "nested deeper than 64",
+    "json": "not JSON, or not UTF-8",
     "not-finite": "holds NaN, Infinity or a number too great to be finite",
     "number": "holds an integer of more than 4,300 digits",
     "not-an-object": "JSON, but not an object",
     "kind": "a kind of event no wire has",
-    "did": "the did is not one",
-    "too-long": "the did is over 512 bytes, or the at-uri over 1,200",
-    "did-mismatch": "envelope and body name different dids",
-    "seen": "the time it was seen is not an integer in 0…2^53−1",
     "cursor": "the cursor is not an integer in 0…2^53−1",
+    "did-mismatch": "envelope and body name different dids",
+    "time": "an account, identity or v2 event without a parseable time",
+    "seen": "the time it was seen is not an integer in 0…2^53−1",
+    "did": "the did is not one",
     "operation": "an operation other than create, update, delete",
     "rev": "the rev is not a TID",
     "collection": "the collection is not an NSID",
     "rkey": "the rkey is not a record key",
+    "too-long": "the did is over 512 bytes, or the at-uri over 1,200",
     "record": "a put whose record is not an object",
     "cid": "the cid is not a plain text of at most 512 bytes",
-    "time": "an account, identity or v2 event without a parseable time",
     "seq": "an account or identity event without a relay seq in 0…2^53−1",
     "active": "`active` is not a boolean",
     "handle": "the handle is not a text, or holds control characters",
@@ -65,6 +68,9 @@ BAD_REASONS: Final[Mapping[str, str]] = {
 """Why a line is bad: every reason that `decode` gives, with its meaning."""
 
 Operation = Literal["create", "update", "delete"]
+
+_is_did = lru_cache(maxsize=65_536)(Did.matches)
+_is_nsid = lru_cache(maxsize=4096)(Nsid.matches)
 
 _V2 = "network.bsky.jetstream.subscribeEvents#"
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -84,6 +90,7 @@ class Commit:
         cid: Content identifier of the record; "" when missing, and for every delete.
         record: The record as a JSON value; None for a delete.
         seen_us: When that Jetstream saw it, microseconds since 1970, UTC; never an ordering key.
+        plain: The record is known to hold nothing that some store could not hold; False says nothing.
     """
 
     did: str
@@ -94,6 +101,7 @@ class Commit:
     cid: str = ""
     record: dict[str, Any] | None = None
     seen_us: int
+    plain: bool = field(default=False, eq=False, repr=False)
 
 
 @frozen(kw_only=True)
@@ -161,13 +169,13 @@ def decode(line: bytes) -> Decoded:
     try:
         if len(line) > MAX_LINE_BYTES:
             _refuse("line-too-long", "line", len(line))
-        value = loads(line)
+        value, plain = parse(line)
         if type(value) is not dict:
             _refuse("not-an-object", "line", value)
         kind = value.get("kind")
         if kind == "commit":
-            return _commit(value, value.get("commit"), _seen_v1(value))
-        return _decode_v1(value, kind) if "kind" in value else _decode_v2(value)
+            return _commit(value, value.get("commit"), _seen_v1(value), plain)
+        return _decode_v1(value, kind) if "kind" in value else _decode_v2(value, plain)
     except InvalidJson as error:
         return BadEvent(error.reason, str(error), line)
     except _Refused as refused:
@@ -193,7 +201,7 @@ def _decode_v1(envelope: dict[str, Any], kind: object) -> Event:
     _refuse("kind", "kind", kind)
 
 
-def _decode_v2(frame: dict[str, Any]) -> Event | Control:
+def _decode_v2(frame: dict[str, Any], plain: bool) -> Event | Control:
     name = frame.get("$type")
     if name == "error":
         return Control("error", f"{str(frame.get('error'))[:80]}: {str(frame.get('message'))[:400]}")
@@ -207,7 +215,7 @@ def _decode_v2(frame: dict[str, Any]) -> Event | Control:
     if kind == "info":
         return Control("info", f"{str(body.get('name'))[:80]}: {str(body.get('message'))[:400]}")
     if kind == "commit":
-        return _commit(body, body, _seen_v2(body))
+        return _commit(body, body, _seen_v2(body), plain)
     if kind == "identity":
         return _identity(body, body.get("identity"), _seen_v2(body))
     if kind == "account":
@@ -235,7 +243,7 @@ def _seen_v2(body: dict[str, Any]) -> int:
     return time_us
 
 
-def _commit(envelope: dict[str, Any], body: Any, seen_us: int) -> Commit:
+def _commit(envelope: dict[str, Any], body: Any, seen_us: int, plain: bool) -> Commit:
     did = _did(envelope)
     if type(body) is not dict:
         _refuse("kind", "commit", body)
@@ -244,7 +252,7 @@ def _commit(envelope: dict[str, Any], body: Any, seen_us: int) -> Commit:
         _refuse("operation", "operation", operation)
     if type(rev) is not str or not Tid.matches(rev):
         _refuse("rev", "rev", rev)
-    if type(collection) is not str or not Nsid.matches(collection):
+    if type(collection) is not str or len(collection) > MAX_NSID_BYTES or not _is_nsid(collection):
         _refuse("collection", "collection", collection)
     if type(rkey) is not str or not RecordKey.matches(rkey):
         _refuse("rkey", "rkey", rkey)
@@ -264,6 +272,7 @@ def _commit(envelope: dict[str, Any], body: Any, seen_us: int) -> Commit:
         cid=_cid(body.get("cid")),
         record=record,
         seen_us=seen_us,
+        plain=plain,
     )
 
 
@@ -294,10 +303,12 @@ def _sync(envelope: dict[str, Any], body: Any, seen_us: int) -> Sync:
 
 def _did(envelope: dict[str, Any]) -> str:
     did = envelope.get("did")
-    if type(did) is not str or not Did.matches(did):
+    if type(did) is not str:
         _refuse("did", "did", did)
-    if len(did) > MAX_DID_BYTES:
-        _refuse("too-long", "did", did)
+    if len(did) > MAX_DID_BYTES:  # never cached: hostile texts would fill the memory
+        _refuse("too-long" if Did.matches(did) else "did", "did", did)
+    if not _is_did(did):
+        _refuse("did", "did", did)
     return did
 
 

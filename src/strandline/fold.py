@@ -12,7 +12,6 @@ What one event does to many rows (an account hidden or restored, a repo re-state
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from attrs import Factory, define
 
@@ -181,8 +180,11 @@ async def _fold_commits(
         old, repo = known.get(key), repos.get(new.did)
         was = old if old is not None and is_live(old, repo, key in invalid) else None
         verdict = Verdict(None, ())
-        if new.record is not None:
-            verdict = judge.verdict(new.did, new.rkey, told.get(key) or loads(new.record.encode()))
+        commit = told.get(key)
+        if commit is not None and commit.record is not None:
+            verdict = judge.verdict(new.did, new.rkey, commit.record, plain=commit.plain)
+        elif new.record is not None:
+            verdict = judge.verdict(new.did, new.rkey, loads(new.record.encode()))
         if verdict.faults:  # told of the record as it is kept, so that the order of its keys on the wire shows nowhere
             verdict = judge.verdict(new.did, new.rkey, loads((new.record or "").encode()))
         if verdict.faults:
@@ -200,9 +202,9 @@ async def _fold_commits(
 
 def _stand(
     schema: Schema, commits: Iterable[Commit], known: Mapping[Key, Register], folded: Folded
-) -> tuple[dict[Key, Register], dict[Key, dict[str, Any] | None]]:
+) -> tuple[dict[Key, Register], dict[Key, Commit]]:
     fresh: dict[Key, Register] = {}
-    told: dict[Key, dict[str, Any] | None] = {}
+    told: dict[Key, Commit] = {}
     keep = {collection: kind.kept for collection, kind in schema.kind_of.items()}
     for commit in commits:
         key = (commit.rkey, commit.collection, commit.did)
@@ -214,7 +216,7 @@ def _stand(
         folded.applied += 1
         fresh[key] = stands
         if stands.record is new.record:
-            told[key] = commit.record
+            told[key] = commit
     return fresh, told
 
 
@@ -259,11 +261,12 @@ async def view_changes(store: Store, schema: Schema, moved: Mapping[str, Sequenc
         else:
             known, rows = await _attach(store, view, told.get(view.kind, ()), changes)
         changes[view.name] = rows
-        named = view.table.row
-        told[view.name] = [
-            (named(known[key]) if key in known else None, None if row is None else named(row))
-            for key, row in rows.items()
-        ]
+        if view.name in schema.followed:
+            named = view.table.row
+            told[view.name] = [
+                (named(known[key]) if key in known else None, None if row is None else named(row))
+                for key, row in rows.items()
+            ]
     return changes
 
 

@@ -50,9 +50,13 @@ class Judge:
     structure: Callable[[Mapping[str, Any]], Any]
     rule: Callable[[str, str, Any], Iterable[Fault]]
 
-    def verdict(self, did: str, rkey: str, record: Mapping[str, Any]) -> Verdict:
-        """Judge the record at a path; everything wrong with it is told."""
-        faults = [*storable_faults(record), *self.check(record)]
+    def verdict(self, did: str, rkey: str, record: Mapping[str, Any], *, plain: bool = False) -> Verdict:
+        """
+        Judge the record at a path; everything wrong with it is told.
+
+        `plain` says that every store can hold it, as `strandline.wirejson.parse` found.
+        """
+        faults = [*(() if plain else storable_faults(record)), *self.check(record)]
         if faults:
             return Verdict(None, tuple(faults))
         typed = self.structure(record)

@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 from zlib import crc32
 
-from strandline.event import Account, Commit, Identity, canonical
+from strandline.event import Account, Commit, Identity
 from strandline.schema import Column, Index, Table, Type
+from strandline.wirejson import canonical, canonical_plain
 
 __all__ = [
     "REGISTER",
@@ -138,6 +139,7 @@ def did_hash(did: str) -> int:
 def register(commit: Commit) -> Register:
     """Return the register of a path of which only this write is known."""
     put = commit.record is not None
+    write = canonical_plain if commit.plain else canonical
     return Register(
         commit.rkey,
         commit.collection,
@@ -146,7 +148,7 @@ def register(commit: Commit) -> Register:
         commit.rev,
         RANK[commit.operation],
         commit.cid,
-        canonical(commit.record).decode() if put else None,
+        write(commit.record).decode() if put else None,
         None,
         commit.seen_us,
         commit.seen_us if put else None,

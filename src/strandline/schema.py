@@ -29,7 +29,7 @@ from attrs import Factory, field, frozen
 
 from strandline.errors import InvalidSchema
 from strandline.lexicon.fault import Fault
-from strandline.lexicon.model import Tolerance, export
+from strandline.lexicon.model import Tolerance, definition_of, export
 
 __all__ = [
     "Attach",
@@ -116,9 +116,7 @@ class Table:
         if any(column.null for column in self.columns[: self.key_size]):
             raise InvalidSchema(f"table {self.name!r}: a key column may be null; nulls are not equal to each other")
         for index in self.indexes:
-            for name in (*index.partition, *index.order):
-                if name not in self.position:
-                    raise InvalidSchema(f"table {self.name!r}: index {index.name!r} names no column of it: {name!r}")
+            _check_index(self, index)
 
     @cached_property
     def position(self) -> Mapping[str, int]:
@@ -397,6 +395,7 @@ class Schema:
         _check_unique("schema", [kind.collection for kind in self.kinds])
         _check_unique("schema", [view.name for view in self.views])
         for kind in self.kinds:
+            _check_kind(kind)
             if not self.holds(kind.collection):
                 raise InvalidSchema(f"kind {kind.collection!r} lies in none of the namespaces {self.namespaces!r}")
         sources: dict[str, RecordKind | View] = dict(self.kind_of)
@@ -424,6 +423,11 @@ class Schema:
             raise KeyError(name) from None
 
     @cached_property
+    def followed(self) -> frozenset[str]:
+        """The names of the views whose rows are items of other views."""
+        return frozenset(name for view in self.views if isinstance(view, Rows) for name in view.inputs)
+
+    @cached_property
     def fingerprint(self) -> str:
         """A digest of everything declared here; stores of another fingerprint must be rebuilt."""
         told = {
@@ -437,7 +441,7 @@ class Schema:
 def _told(view: View) -> list[Any]:
     table = view.table
     columns = [(column.name, column.type.value, column.null) for column in table.columns]
-    indexes = [(index.name, index.partition, index.order, index.descending) for index in table.indexes]
+    indexes = [(index.name, index.partition, index.order, index.descending, index.total) for index in table.indexes]
     return [type(view).__name__, view.name, view.inputs, columns, table.key_size, indexes, view.version]
 
 
@@ -450,6 +454,42 @@ def _check_view(view: View, sources: Mapping[str, "RecordKind | View"]) -> None:
             )
     if isinstance(view, Effective | Attach) and not isinstance(sources[view.inputs[0]], RecordKind):
         raise InvalidSchema(f"view {view.name!r}: {view.inputs[0]!r} is no record kind; only sums follow other views")
+    if isinstance(view, Attach):
+        _check_attach(view, sources)
+
+
+def _check_attach(view: Attach, sources: Mapping[str, "RecordKind | View"]) -> None:
+    kind = sources[view.kind]
+    if view.by == "repo" and isinstance(kind, RecordKind) and _literal(kind) is None:
+        raise InvalidSchema(
+            f"view {view.name!r}: keyed by the repo, but {view.kind!r} has records with any key; two of one repo would "
+            "claim one row. Its record key must be literal, such as 'literal:self'"
+        )
+    if view.carries is not None and sources[view.carries.name] != view.carries:
+        raise InvalidSchema(f"view {view.name!r}: the {view.carries.name!r} it carries is not the schema's")
+
+
+def _check_kind(kind: RecordKind) -> None:
+    try:
+        place = definition_of(kind.type)
+    except TypeError:
+        raise InvalidSchema(f"kind {kind.collection!r}: {kind.type!r} is no lexicon type") from None
+    if place.key is None or place.nsid != kind.collection:
+        raise InvalidSchema(f"kind {kind.collection!r}: its type is not that record but {place.type_name!r}")
+
+
+def _literal(kind: RecordKind) -> str | None:
+    rule, _, literal = (definition_of(kind.type).key or "").partition(":")
+    return literal if rule == "literal" else None
+
+
+def _check_index(table: Table, index: Index) -> None:
+    for name in (*index.partition, *index.order):
+        if name not in table.position:
+            raise InvalidSchema(f"table {table.name!r}: index {index.name!r} names no column of it: {name!r}")
+    for name in index.order:
+        if table.columns[table.position[name]].null:
+            raise InvalidSchema(f"table {table.name!r}: index {index.name!r} sorts by {name!r}, which may be null")
 
 
 def _check_names(owner: str, names: Iterable[str]) -> None:

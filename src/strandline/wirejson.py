@@ -21,11 +21,14 @@ try:
 except ImportError:  # the extra `fast` is not installed: the standard library says the same, slower
     orjson = None  # type: ignore[assignment]  # absence is the case the branches below test for
 
-__all__ = ["MAX_NESTING", "InvalidJson", "canonical", "loads"]
+__all__ = ["MAX_NESTING", "InvalidJson", "canonical", "canonical_plain", "loads", "parse"]
 
 MAX_NESTING = 64
+MAX_DIGITS = 4300
+MAX_INTEGER = 2**53 - 1
 
-_BRACKET_OR_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
+# A string without an end is taken to the text's end: sought anew from each quote in it, it would cost its square.
+_BRACKET_OR_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 
 class InvalidJson(ValueError):
@@ -37,12 +40,20 @@ class InvalidJson(ValueError):
 
 
 def loads(text: bytes) -> Any:
+    """Parse one JSON text; raises as `parse`."""
+    return parse(text)[0]
+
+
+def parse(text: bytes) -> tuple[Any, bool]:
     """
-    Parse one JSON text.
+    Parse one JSON text; tell also whether it is surely plain.
+
+    A plain value holds no float, no integer past ±(2**53 - 1), no U+0000 and no lone surrogate, so every store can
+    hold it and `canonical_plain` may write it. False says nothing.
 
     Raises:
         InvalidJson: reason `json` (no JSON, or not UTF-8), `nesting` (over 64 deep), `not-finite` (NaN, Infinity or
-            a number too great to be finite), `number` (more digits than Python reads).
+            a number too great to be finite), `number` (an integer of more than 4,300 digits).
     """
     if text.count(b"{") + text.count(b"[") > MAX_NESTING and _depth(text) > MAX_NESTING:
         raise InvalidJson("nesting", f"nested deeper than {MAX_NESTING}")
@@ -50,10 +61,10 @@ def loads(text: bytes) -> Any:
         try:
             value = orjson.loads(text)
         except orjson.JSONDecodeError:
-            return _loads_exactly(text)
-        if not has_float(value):
-            return value
-    return _loads_exactly(text)
+            return _loads_exactly(text), False
+        if not has_odd_number(value):
+            return value, b"\\u" not in text
+    return _loads_exactly(text), False
 
 
 def canonical(value: object) -> bytes:
@@ -63,40 +74,53 @@ def canonical(value: object) -> bytes:
     >>> canonical({"b": [1, None], "a": "é"}).decode()
     '{"a":"é","b":[1,null]}'
     """
-    if orjson is not None and not has_float(value):
+    if orjson is not None and not has_odd_number(value):
         try:
             return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-        except TypeError:  # a lone surrogate or an integer past 64 bits
+        except TypeError:  # a lone surrogate
             pass
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
     return text.encode("utf-8", "backslashreplace")
 
 
-def has_float(value: object) -> bool:
-    """Tell whether a float stands anywhere in a JSON value."""
+def canonical_plain(value: object) -> bytes:
+    """Return a value that `parse` found plain as canonical JSON; quicker than `canonical`."""
+    return canonical(value) if orjson is None else orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def has_odd_number(value: Any) -> bool:
+    """Tell whether a float, or an integer past ±(2**53 - 1), stands anywhere in a JSON value."""
     kind = type(value)
     if kind is dict:
-        for item in value.values():  # type: ignore[attr-defined]  # type(value) is dict
-            inner = type(item)
-            if inner is not str and inner is not int and (inner is float or has_float(item)):
-                return True
-        return False
-    if kind is list:
-        return any(has_float(item) for item in value)  # type: ignore[attr-defined]  # type(value) is list
-    return kind is float
+        value = value.values()
+    elif kind is not list:
+        return kind is float or (kind is int and not -MAX_INTEGER <= value <= MAX_INTEGER)
+    for item in value:
+        kind = type(item)
+        if kind is not str and kind is not bool and has_odd_number(item):
+            return True
+    return False
 
 
 def _loads_exactly(text: bytes) -> Any:
     try:
-        return json.loads(text.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite)
+        integer = _integer if len(text) > MAX_DIGITS else None
+        decoded = text.decode("utf-8")
+        return json.loads(decoded, parse_constant=_refuse_constant, parse_float=_finite, parse_int=integer)
     except InvalidJson:
         raise
     except UnicodeDecodeError as error:
         raise InvalidJson("json", f"not UTF-8: {error.reason} at byte {error.start}") from None
     except json.JSONDecodeError as error:
         raise InvalidJson("json", f"{error.msg} at character {error.pos}") from None
-    except ValueError:  # int() refuses more than 4,300 digits
-        raise InvalidJson("number", "an integer of more digits than can be read") from None
+    except ValueError:  # the interpreter was told to read even fewer digits
+        raise InvalidJson("number", "an integer of more digits than this interpreter reads") from None
+
+
+def _integer(text: str) -> int:
+    if len(text.removeprefix("-")) > MAX_DIGITS:
+        raise InvalidJson("number", f"an integer of more than {MAX_DIGITS} digits")
+    return int(text)
 
 
 def _finite(text: str) -> float:

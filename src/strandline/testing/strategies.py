@@ -136,13 +136,24 @@ def logs(
     rolled = st.binary(min_size=EVENT_BYTES, max_size=EVENT_BYTES)
     few = st.lists(rolled, max_size=most)
     many = st.lists(rolled, min_size=most * 2 // 3, max_size=most)
-    scenes = st.integers(-len(calm), len(calm))
+    scene = st.integers(-len(calm), len(calm))
+    drawn = st.one_of(st.tuples(scene, few), *[st.tuples(scene, many)] * 4)
+    return _logs(pools, tuple(sketches), calm, drawn, only_commits)
 
-    def decode(drawn: tuple[int, list[bytes]]) -> list[Event]:
-        before, after = calm[: max(drawn[0], 0)], calm[: max(-drawn[0], 0)]
-        return [*decode_log(pools, sketches, drawn[1], before=before, only_commits=only_commits), *after]
 
-    return st.one_of(st.tuples(scenes, few), *[st.tuples(scenes, many)] * 4).map(decode)
+@st.composite
+def _logs(
+    draw: st.DrawFn,
+    pools: Pools,
+    sketches: Sequence[Sketch],
+    calm: Sequence[Commit],
+    drawn: st.SearchStrategy[tuple[int, list[bytes]]],
+    only_commits: bool,
+) -> list[Event]:
+    # Composite, not map: of a mapped strategy Hypothesis would report the bytes, of this one the events.
+    scene, rolls = draw(drawn)
+    before, after = calm[: max(scene, 0)], calm[: max(-scene, 0)]
+    return [*decode_log(pools, sketches, rolls, before=before, only_commits=only_commits), *after]
 
 
 def decode_log(

@@ -10,7 +10,7 @@ Source: the page "What the index means" of the documentation
 
 from base64 import b32encode
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from hypothesis import strategies as st
 
@@ -315,7 +315,7 @@ def logs(*, max_events: int = 25) -> st.SearchStrategy[list[Event]]:
 def commit_logs(*, max_events: int = 25) -> st.SearchStrategy[list[Commit]]:
     """Return a strategy for forum logs of commits only; each has a rev less than GREATEST_REV."""
     commits = hostile.logs(POOLS, SKETCHES, calm=CALM, max_events=max_events, only_commits=True)
-    return commits.map(lambda log: [event for event in log if isinstance(event, Commit)])
+    return cast(st.SearchStrategy[list[Commit]], commits)
 
 
 def thread_logs(*, max_events: int = 25) -> st.SearchStrategy[list[Event]]:

@@ -1,0 +1,234 @@
+"""
+How fast does a log become a SQLite index, beside what the machine allows and what people write by hand?
+
+Each side is a process of its own, started anew, and its whole life counts: interpreter start, reading, decoding,
+writing, closing. All use WAL with synchronous=NORMAL on the same disk, one after the other, best of `--runs`.
+
+- bare: parse each line, put it into one table with `executemany`, 1,000 lines a transaction. The machine's limit.
+- by hand: one transaction an event: look up, upsert, count up and down, as forum consumers are written. It does the
+  main part of the same work (registers, votes, comments, posts, tallies, scores) and is wrong when events come late.
+- strandline: `strandline replay`, everything on.
+
+    python benchmarks/sqlite_ingest.py --events 1000000
+"""
+
+import argparse
+import json
+import os
+import resource
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+PRAGMAS = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", "PRAGMA cache_size = -65536")
+HAND_EVENTS = 100_000
+
+HAND_TABLES = """
+CREATE TABLE record (uri TEXT PRIMARY KEY, did TEXT, collection TEXT, rev TEXT, cid TEXT, record TEXT, seen_us INTEGER);
+CREATE TABLE post (uri TEXT PRIMARY KEY, community TEXT, author TEXT, title TEXT, created TEXT,
+                   up INTEGER DEFAULT 0, down INTEGER DEFAULT 0, score INTEGER DEFAULT 0, comments INTEGER DEFAULT 0);
+CREATE INDEX post_new ON post (community, created);
+CREATE INDEX post_top ON post (community, score, created);
+CREATE TABLE comment (uri TEXT PRIMARY KEY, did TEXT, root TEXT, parent TEXT, created TEXT,
+                      up INTEGER DEFAULT 0, down INTEGER DEFAULT 0, score INTEGER DEFAULT 0, replies INTEGER DEFAULT 0);
+CREATE INDEX comment_root ON comment (root);
+CREATE TABLE vote (uri TEXT PRIMARY KEY, voter TEXT, subject TEXT, direction TEXT, UNIQUE (voter, subject));
+CREATE TABLE subscription (uri TEXT PRIMARY KEY, actor TEXT, community TEXT, UNIQUE (actor, community));
+CREATE TABLE cursor (id INTEGER PRIMARY KEY, time_us INTEGER);
+"""
+
+
+def lines_of(path: str) -> Iterator[bytes]:
+    with Path(path).open("rb") as log:
+        yield from log
+
+
+def connect(path: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None)
+    for pragma in PRAGMAS:
+        connection.execute(pragma)
+    return connection
+
+
+def bare(log: str, path: str) -> None:
+    """Parse each line and insert it: nothing else."""
+    connection = connect(path)
+    connection.execute("CREATE TABLE line (time_us INTEGER, did TEXT, line TEXT)")
+    rows: list[tuple[Any, ...]] = []
+    for line in lines_of(log):
+        event = json.loads(line)
+        rows.append((event["time_us"], event["did"], line.decode()))
+        if len(rows) == 1000:
+            insert_lines(connection, rows)
+            rows.clear()
+    insert_lines(connection, rows)
+    connection.close()
+
+
+def insert_lines(connection: sqlite3.Connection, rows: list[tuple[Any, ...]]) -> None:
+    connection.execute("BEGIN")
+    connection.executemany("INSERT INTO line VALUES (?, ?, ?)", rows)
+    connection.execute("COMMIT")
+
+
+def by_hand(log: str, path: str) -> None:
+    """What a forum's consumer does, one transaction an event."""
+    connection = connect(path)
+    connection.executescript(HAND_TABLES)
+    for line in lines_of(log):
+        event = json.loads(line)
+        connection.execute("BEGIN")
+        if event["kind"] == "commit" and event["commit"]["collection"].startswith("social.coves."):
+            hand_commit(connection, event["did"], event["commit"], event["time_us"])
+        connection.execute("INSERT OR REPLACE INTO cursor VALUES (1, ?)", (event["time_us"],))
+        connection.execute("COMMIT")
+    connection.close()
+
+
+def hand_commit(connection: sqlite3.Connection, did: str, commit: dict[str, Any], seen_us: int) -> None:
+    uri = f"at://{did}/{commit['collection']}/{commit['rkey']}"
+    old = connection.execute("SELECT rev FROM record WHERE uri = ?", (uri,)).fetchone()
+    if old is not None and old[0] >= commit["rev"]:
+        return
+    record = commit.get("record")
+    row = (uri, did, commit["collection"], commit["rev"], commit.get("cid"), json.dumps(record), seen_us)
+    connection.execute("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+    kind = commit["collection"].rpartition(".")[2]
+    if kind == "vote":
+        hand_vote(connection, uri, did, record)
+    elif kind == "comment":
+        hand_comment(connection, uri, did, record)
+    elif kind == "post" and record is not None:
+        told = (uri, did, record.get("author"), record.get("title"), record.get("createdAt"))
+        connection.execute(
+            "INSERT INTO post (uri, community, author, title, created) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (uri) DO UPDATE SET title = excluded.title",
+            told,
+        )
+    elif kind == "subscription" and record is not None:
+        connection.execute("INSERT OR REPLACE INTO subscription VALUES (?, ?, ?)", (uri, did, record.get("subject")))
+
+
+def hand_vote(connection: sqlite3.Connection, uri: str, did: str, record: dict[str, Any] | None) -> None:
+    if record is None:
+        old = connection.execute("SELECT subject, direction FROM vote WHERE uri = ?", (uri,)).fetchone()
+        connection.execute("DELETE FROM vote WHERE uri = ?", (uri,))
+        if old is not None:
+            hand_count(connection, old[0], old[1], -1)
+        return
+    subject = record["subject"]["uri"] if isinstance(record.get("subject"), dict) else ""
+    old = connection.execute("SELECT direction FROM vote WHERE voter = ? AND subject = ?", (did, subject)).fetchone()
+    if old is not None:
+        connection.execute("DELETE FROM vote WHERE voter = ? AND subject = ?", (did, subject))
+        hand_count(connection, subject, old[0], -1)
+    connection.execute("INSERT OR REPLACE INTO vote VALUES (?, ?, ?, ?)", (uri, did, subject, record.get("direction")))
+    hand_count(connection, subject, record.get("direction"), 1)
+
+
+def hand_count(connection: sqlite3.Connection, subject: str, direction: str | None, by: int) -> None:
+    column = "up" if direction == "up" else "down"
+    table = "post" if "/social.coves.community.post/" in subject else "comment"
+    connection.execute(
+        f"UPDATE {table} SET {column} = {column} + ?, score = score + ? WHERE uri = ?",
+        (by, by if column == "up" else -by, subject),
+    )
+
+
+def hand_comment(connection: sqlite3.Connection, uri: str, did: str, record: dict[str, Any] | None) -> None:
+    if record is None:
+        connection.execute("DELETE FROM comment WHERE uri = ?", (uri,))
+        return
+    reply = record.get("reply")
+    root, parent = (reply[end]["uri"] for end in ("root", "parent")) if isinstance(reply, dict) else ("", "")
+    connection.execute(
+        "INSERT INTO comment (uri, did, root, parent, created) VALUES (?, ?, ?, ?, ?) ON CONFLICT (uri) DO NOTHING",
+        (uri, did, root, parent, record.get("createdAt")),
+    )
+    connection.execute("UPDATE post SET comments = comments + 1 WHERE uri = ?", (root,))
+    connection.execute("UPDATE comment SET replies = replies + 1 WHERE uri = ?", (parent,))
+
+
+def timed(arguments: list[str]) -> tuple[float, float]:
+    """Return the wall seconds and the peak resident MB of a process."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    start = time.perf_counter()
+    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    if status:
+        raise SystemExit(f"{arguments[:4]} failed with {status}")
+    del before
+    return seconds, usage.ru_maxrss / 1024
+
+
+def side(name: str, folder: Path, log: Path, runs: int) -> tuple[float, float, Path]:
+    """Return the best seconds, the peak MB and the database of one side."""
+    seconds, peak = float("inf"), 0.0
+    for run in range(runs):
+        path = folder / f"{name}{run}.db"
+        for old in folder.glob(f"{name}*.db*"):
+            old.unlink()
+        if name == "strandline":
+            command = [str(Path(sys.executable).with_name("strandline")), "replay", str(log), "--store", f"sqlite:///{path}"]
+        else:
+            command = [sys.executable, __file__, "--side", name, str(log), str(path)]
+        took, used = timed(command)
+        seconds, peak = min(seconds, took), max(peak, used)
+    return seconds, peak, path
+
+
+def record_bytes(log: Path) -> int:
+    """Return how long the records of a log are, as compact JSON."""
+    total = 0
+    for line in lines_of(str(log)):
+        record = json.loads(line).get("commit", {}).get("record")
+        if record is not None:
+            total += len(json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode())
+    return total
+
+
+def write_log(path: Path, events: int) -> None:
+    with path.open("wb") as out:
+        command = [str(Path(sys.executable).with_name("strandline")), "world", "--seed", "7", "--events", str(events)]
+        subprocess.run(command, stdout=out, check=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--runs", type=int, default=1)
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--side", nargs=3, help=argparse.SUPPRESS)
+    told = parser.parse_args()
+    if told.side:
+        {"bare": bare, "by hand": by_hand}[told.side[0]](told.side[1], told.side[2])
+        return
+    with tempfile.TemporaryDirectory(dir=told.folder) as temporary:
+        report(Path(temporary), told.events, told.runs)
+
+
+def report(folder: Path, events: int, runs: int) -> None:
+    log, short = folder / "world.ndjson", folder / "short.ndjson"
+    write_log(log, events)
+    hand_events = min(events, HAND_EVENTS)
+    with short.open("wb") as out:
+        out.writelines(line for line, _ in zip(lines_of(str(log)), range(hand_events), strict=False))
+    print(f"{events:,} events, {log.stat().st_size / events:.0f} bytes each; by hand: the first {hand_events:,}")
+    print(f"{'':12}{'events/s':>12}{'of bare':>10}{'peak MB':>10}{'bytes/event':>14}")
+    rates: dict[str, float] = {}
+    for name, source, count in (("bare", log, events), ("by hand", short, hand_events), ("strandline", log, events)):
+        seconds, peak, path = side(name, folder, source, runs)
+        rates[name] = count / seconds
+        size = path.stat().st_size / count
+        print(f"{name:12}{rates[name]:12,.0f}{rates[name] / rates['bare']:10.3f}{peak:10.0f}{size:14.0f}")
+    own = path.stat().st_size / events - record_bytes(log) / events
+    print(f"strandline is {rates['strandline'] / rates['by hand']:.1f} times by hand; {own:.0f} bytes an event beyond the records")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,262 @@
+"""
+Why an at-uri counts what it counts.
+
+What stands at the path decides everything else, so the answer is read off the registers and the views: what holds of
+the record (it may be void, hidden and invalid all at once), what it adds to which row, and what was said about it.
+What it adds is worked out by the views' own functions, so it cannot say anything but what the index does.
+
+Source: the page "What the index means" of the documentation
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Literal, cast
+
+from attrs import frozen
+
+from strandline.fold import JOB, QUARANTINE, live
+from strandline.forum.queries import community
+from strandline.forum.records import COMMENT, POST
+from strandline.forum.schema import SCHEMA
+from strandline.judge import compile_judge
+from strandline.ports import Key, Store
+from strandline.register import REGISTER, REPO, Register, Repo, kept_of
+from strandline.schema import Effective, Live, Rows, View, key_of, uri_of
+from strandline.wirejson import loads
+
+__all__ = ["STATES", "WITHHELD", "Contribution", "Explanation", "State", "Vote", "explain"]
+
+State = Literal[
+    "unknown",
+    "foreign",
+    "tombstone",
+    "void",
+    "hidden",
+    "quarantined",
+    "undeclared",
+    "dormant",
+    "effective",
+    "live",
+]
+
+STATES: Final[Mapping[State, str]] = {
+    "unknown": "no event about it was ever taken in",
+    "foreign": "it belongs to another app; such records are counted as they pass and not kept",
+    "tombstone": "it was deleted; no older write can bring it back",
+    "void": "its repo was re-stated without it: its rev is below the repo's floor",
+    "hidden": "the account that holds it is not active",
+    "quarantined": "it stands, but is not valid, and counts for nothing",
+    "undeclared": "it is kept, but no view reads records of its kind",
+    "dormant": "a later record of the same actor about the same subject counts in its place",
+    "effective": "of its actor's records about its subject it is the one that counts",
+    "live": "it counts",
+}
+"""What may hold of an at-uri, with its meaning; of several, the first here is told first."""
+
+WITHHELD: Final[Mapping[str, str]] = {
+    "author-hidden": "its author's account is not active: it counts, but is in no feed and is not found",
+    "community-gone": "its community has no live profile: it is in no feed",
+    "unlisted": "its community is not public: it is not in discover",
+    "private": "its community is private: only subscribers are shown it",
+}
+"""Why a live post may not be shown."""
+
+_SHOWN_VOTES: Final = 20
+
+
+@frozen
+class Contribution:
+    """
+    What a record adds to a row of a view.
+
+    Attributes:
+        view: The view's name.
+        key: The row's key; records are told by their at-uris.
+        sums: What it adds, by column; no zeros.
+    """
+
+    view: str
+    key: tuple[str, ...]
+    sums: Mapping[str, int]
+
+
+@frozen
+class Vote:
+    """A vote that counts: whose, which way, and its own at-uri."""
+
+    voter: str
+    direction: str
+    uri: str
+
+
+@frozen(kw_only=True)
+class Explanation:
+    """
+    What is known of an at-uri, and why it counts what it counts.
+
+    Attributes:
+        uri: The at-uri.
+        states: All that holds of it, in the order of STATES; never empty.
+        register: What stands there; None if nothing is known.
+        repo: What is known of the repository it lies in; None if nothing is.
+        faults: Why it is quarantined: path, rule and message of each fault.
+        superseded_by: At-uri of the record that counts in its place, if it is dormant.
+        dormant: How many records it keeps from counting, if it is effective.
+        contributions: What it adds to the rows of views.
+        root: At-uri of the post a comment hangs under; also that of a deleted one.
+        parent: At-uri of what a comment answers; also that of a deleted one.
+        withheld: Keys of WITHHELD: why a live post is not shown everywhere.
+        tally: What was said about it, by name: votes and comments. They count whether or not it is live.
+        votes: Some of the votes in the tally, by voter.
+        settling: A job still moves the records of its repository, so the views may lag behind.
+    """
+
+    uri: str
+    states: tuple[State, ...]
+    register: Register | None = None
+    repo: Repo | None = None
+    faults: tuple[Mapping[str, str], ...] = ()
+    superseded_by: str | None = None
+    dormant: int = 0
+    contributions: tuple[Contribution, ...] = ()
+    root: str | None = None
+    parent: str | None = None
+    withheld: tuple[str, ...] = ()
+    tally: Mapping[str, int]
+    votes: tuple[Vote, ...] = ()
+    settling: bool = False
+
+
+async def explain(store: Store, uri: str) -> Explanation:
+    """
+    Explain the at-uri of a record.
+
+    Args:
+        store: An index of the forum.
+        uri: Of the form `at://did/collection/rkey`; see `strandline.syntax.record_uri`.
+    """
+    did, collection, rkey = uri[5:].split("/")
+    path = (rkey, collection, did)
+    row = (await store.get(REGISTER.name, [path])).get(path)
+    told = {"tally": await _tally(store, uri), "votes": await _votes(store, uri)}
+    if row is None:
+        state: State = "unknown" if SCHEMA.holds(collection) else "foreign"
+        return Explanation(uri=uri, states=(state,), **told)
+    it = Register._make(row)
+    repos = await store.get(REPO.name, [(did,)])
+    repo = Repo._make(repos[did,]) if repos else None
+    refused = (await store.get(QUARANTINE.name, [path])).get(path)
+    told |= {"register": it, "repo": repo, "settling": bool(await store.get(JOB.name, [(did,)]))}
+    states = _standing(it, repo, refused is not None)
+    if states:
+        faults = tuple(loads(refused[3].encode())) if refused is not None else ()
+        return Explanation(uri=uri, states=states, faults=faults, **told, **_place(it, refused is not None))
+    return await _explain_live(store, it, told)
+
+
+def _standing(it: Register, repo: Repo | None, refused: bool) -> tuple[State, ...]:
+    """Return all reasons for which a register is not live, or no view reads it; none if it is live."""
+    hidden = repo is not None and repo.active == 0
+    void = repo is not None and it.rev < repo.floor
+    holds: Mapping[State, bool] = {
+        "tombstone": it.record is None,
+        "void": void and it.record is not None,
+        "hidden": hidden,
+        "quarantined": refused,
+        "undeclared": it.collection not in SCHEMA.kind_of,
+    }
+    return tuple(state for state, so in holds.items() if so)
+
+
+def _place(it: Register, refused: bool) -> dict[str, str]:
+    if it.collection != COMMENT or refused:
+        return {}
+    if it.record is None:
+        return {name: text for name, text in (kept_of(it) or {}).items() if name in ("root", "parent")}
+    reply = loads(it.record.encode())["reply"]
+    return {name: reply[name]["uri"] for name in ("root", "parent")}
+
+
+async def _explain_live(store: Store, it: Register, told: Mapping[str, Any]) -> Explanation:
+    record = live(it, compile_judge(SCHEMA.kind_of[it.collection]).typed(it.record or ""))
+    state: State = "live"
+    more: dict[str, Any] = dict(told) | _place(it, False)
+    for view in SCHEMA.views:
+        if isinstance(view, Effective) and view.kind == it.collection:
+            key = _relation(view, record)
+            row = (await store.get(view.name, [key])).get(key)
+            if row is not None and row[2] != it.rkey:
+                by = f"at://{it.did}/{it.collection}/{row[2]}"
+                return Explanation(uri=record.uri, states=("dormant",), superseded_by=by, **more)
+            state, more["dormant"] = "effective", 0 if row is None else row[-1]
+    more["contributions"] = await _contributions(store, record)
+    more["withheld"] = await _withheld(store, record)
+    return Explanation(uri=record.uri, states=(state,), **more)
+
+
+def _relation(view: Effective, record: Live) -> Key:
+    return (view.row(record)[0], record.did)
+
+
+async def _contributions(store: Store, record: Live) -> tuple[Contribution, ...]:
+    """Follow a live record through the views, each after its sources."""
+    items: dict[str, list[Any]] = {record.collection: [record]}
+    found: list[Contribution] = []
+    for view in SCHEMA.views:
+        added = _added(view, items) if isinstance(view, Rows) else {}
+        found += [_contribution(view, key, sums) for key, sums in added.items() if any(sums)]
+        keys = list(added) if isinstance(view, Rows) else _own_key(view, record)
+        rows = await store.get(view.name, keys)
+        items[view.name] = [view.table.row(rows[key]) for key in keys if key in rows]
+    return tuple(found)
+
+
+def _added(view: Rows, items: Mapping[str, Iterable[Any]]) -> dict[Key, list[int]]:
+    sums: dict[Key, list[int]] = {}
+    for source, give in view.sources.items():
+        for item in items.get(source, ()):
+            for key, amounts in give(item):
+                held = sums.setdefault(key, [0] * len(amounts))
+                sums[key] = [a + b for a, b in zip(held, amounts, strict=True)]
+    return sums
+
+
+def _own_key(view: View, record: Live) -> list[Key]:
+    if isinstance(view, Rows) or view.kind != record.collection:
+        return []
+    if isinstance(view, Effective):
+        return [_relation(view, record)]
+    return [(record.key if view.by == "record" else record.did,)]
+
+
+def _contribution(view: View, key: Key, sums: Iterable[int]) -> Contribution:
+    names = [column.name for column in view.table.columns[len(key) :]]
+    added = {name: amount for name, amount in zip(names, sums, strict=True) if amount}
+    return Contribution(view.name, tuple(uri_of(part) if "/" in part else part for part in key), added)
+
+
+async def _withheld(store: Store, record: Live) -> tuple[str, ...]:
+    if record.collection != POST:
+        return ()
+    authors = await store.get(REPO.name, [(record.record.author,)])
+    home = await community(store, record.did)
+    holds = {
+        "author-hidden": any(Repo._make(row).active == 0 for row in authors.values()),
+        "community-gone": home is None,
+        "unlisted": home is not None and home.visibility not in ("public", "private"),
+        "private": home is not None and home.visibility == "private",
+    }
+    return tuple(name for name, so in holds.items() if so)
+
+
+async def _tally(store: Store, uri: str) -> dict[str, int]:
+    key = (key_of(uri),)
+    view = cast(Rows, SCHEMA.view("tally"))
+    row = (await store.get(view.name, [key])).get(key, (*key, *(0 for _ in view.sums)))
+    return dict(zip(view.sums, row[1:], strict=True))
+
+
+async def _votes(store: Store, uri: str) -> tuple[Vote, ...]:
+    view = cast(Effective, SCHEMA.view("vote"))
+    rows = await store.page(view.name, "by_subject", [(key_of(uri),)], limit=_SHOWN_VOTES)
+    named = map(view.table.row, rows)
+    return tuple(Vote(row.voter, row.direction, f"at://{row.voter}/{view.kind}/{row.rkey}") for row in named)
