@@ -25,7 +25,15 @@ __all__ = [
 
 META = "CREATE TABLE strandline_meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID"
 
-_TYPES = {Type.TEXT: "TEXT", Type.INTEGER: "INTEGER", Type.FLAG: "INTEGER", Type.JSON: "TEXT", Type.BYTES: "BLOB"}
+_TYPES = {
+    Type.TEXT: "TEXT",
+    Type.KEY: "TEXT",
+    Type.CID: "ANY",
+    Type.JSON: "TEXT",
+    Type.INTEGER: "INTEGER",
+    Type.FLAG: "INTEGER",
+    Type.BYTES: "BLOB",
+}
 
 
 def create_table(table: Table, suffix: str = "") -> str:

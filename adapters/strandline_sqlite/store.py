@@ -33,6 +33,7 @@ from strandline.errors import (
 from strandline.ports import Changes, Key, Layout
 from strandline.schema import Row, Table
 from strandline_sqlite import sql
+from strandline_sqlite.codec import PAGE_BYTES, all_turned, decoder, encoder
 from strandline_sqlite.lock import WriterLock
 from strandline_sqlite.migrations import APPLICATION_ID, migrate
 
@@ -40,7 +41,7 @@ __all__ = ["SQLiteStore", "open_store"]
 
 BUSY_TIMEOUT_MS = 10_000
 CACHE_KIB = 64 * 1024
-CHECKPOINT_PAGES = 16_384
+CHECKPOINT_PAGES = 4096
 WAL_LIMIT_BYTES = 128 * 1024 * 1024
 
 _BESIDE = "+new"  # no declared name can end so
@@ -56,6 +57,8 @@ class SQLiteStore:
         self._connection, self._lock = connection, lock
         self._suffix: Mapping[str, str] = {}
         self._said: dict[tuple[Any, ...], str] = {}
+        self._encode = {name: encoder(table) for name, table in layout.tables.items()}
+        self._decode = {name: decoder(table) for name, table in layout.tables.items()}
 
     async def load(self, table: str, keys: Collection[Key]) -> dict[Key, Row]:
         """Return the rows at `keys`."""
@@ -64,8 +67,8 @@ class SQLiteStore:
         with _translated(self.path), self._snapshot():
             for chunk in _chunks(sorted(keys)):
                 statement = self._say(sql.select, table, len(chunk))
-                for row in self._connection.execute(statement, list(chain.from_iterable(chunk))):
-                    found[row[:size]] = row
+                rows = self._connection.execute(statement, list(chain.from_iterable(chunk))).fetchall()
+                found.update((row[:size], row) for row in all_turned(self._decode[table], rows))
         return found
 
     get = load
@@ -79,7 +82,7 @@ class SQLiteStore:
                 if gone:
                     connection.executemany(self._say(sql.delete, name), gone)
                 if here:
-                    connection.executemany(self._say(sql.insert, name), here)
+                    connection.executemany(self._say(sql.insert, name), all_turned(self._encode[name], here))
 
     async def page(
         self,
@@ -104,10 +107,12 @@ class SQLiteStore:
                 self._connection.execute(statement, (*partition, *after, *bound, most)).fetchall()
                 for partition in dict.fromkeys(partitions)
             ]
+        turn = self._decode[table]
         if len(found) == 1:
-            return found[0]
+            return list(all_turned(turn, found[0]))
         places = [shape.position[name] for name in shape.sort_columns(declared)]
-        return list(islice(merge(*found, key=itemgetter(*places), reverse=declared.descending), limit))
+        merged = list(islice(merge(*found, key=itemgetter(*places), reverse=declared.descending), limit))
+        return list(all_turned(turn, merged))
 
     async def scan(self, tables: Sequence[str]) -> AsyncGenerator[tuple[str, list[Row]], None]:
         """Yield all rows of some tables, by key, in chunks, from one snapshot."""
@@ -119,7 +124,7 @@ class SQLiteStore:
                 for name in tables:
                     rows = connection.execute(sql.scan(self.layout.table(name)))
                     while chunk := rows.fetchmany(_CHUNK):
-                        yield name, chunk
+                        yield name, list(all_turned(self._decode[name], chunk))
         finally:
             connection.close()
 
@@ -322,6 +327,7 @@ def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
 def _prepare(connection: sqlite3.Connection) -> None:
     told = connection.execute("PRAGMA application_id").fetchone()[0]
     if told == 0 and _is_empty(connection):
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     elif told != APPLICATION_ID:
         return  # another program's: `migrate` refuses it, and not a byte of it may change

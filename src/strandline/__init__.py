@@ -31,14 +31,13 @@ from strandline.schema import (
     Attach,
     Column,
     Effective,
+    Keys,
     Live,
     RecordKind,
     Rows,
     Schema,
     Table,
     Type,
-    key_of,
-    uri_of,
 )
 from strandline.schema import Index as TableIndex
 
@@ -60,6 +59,7 @@ __all__ = [
     "InvalidLexicon",
     "InvalidSchema",
     "InvalidSyntax",
+    "Keys",
     "Layout",
     "Live",
     "LogError",
@@ -84,10 +84,8 @@ __all__ = [
     "UnknownStore",
     "__version__",
     "decode",
-    "key_of",
     "layout_of",
     "open_index",
     "open_store",
     "run",
-    "uri_of",
 ]

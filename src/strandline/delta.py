@@ -10,13 +10,13 @@ The algebra is that of weighted sets: https://github.com/brurucy/pydbsp tells it
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from attrs import Factory, define, frozen
 
 from strandline.event import canonical
-from strandline.schema import Attach, Column, Effective, Index, Live, Row, Rows, Table, Type
+from strandline.schema import Attach, Column, Effective, Index, Keys, Live, Row, Rows, Table, Type
 
 __all__ = ["DORMANT", "Election", "Moved", "attach_rows", "effective_rows", "elections", "row_sums", "sum_rows"]
 
@@ -33,26 +33,43 @@ DORMANT = Table(
 """The live relations that are not effective: a greater one of the same actor and subject stands."""
 
 
-def row_sums(view: Rows, moved: Mapping[str, Sequence[Moved]]) -> dict[Key, list[int]]:
+def row_sums(view: Rows, keys: Keys, moved: Mapping[str, Sequence[Moved]]) -> dict[Key, list[int]]:
     """Return what is added to each key's sums; keys at which all cancels out are left out."""
     sums: dict[Key, list[int]] = {}
+    turned = _turned(view.key, keys)
     for source, give in view.sources.items():
         for old, new in moved.get(source, ()):
             if old is not None:
-                _add(sums, give(old), -1)
+                _add(sums, give(old), -1, turned)
             if new is not None:
-                _add(sums, give(new), 1)
+                _add(sums, give(new), 1, turned)
     return {key: added for key, added in sums.items() if any(added)}
 
 
-def _add(sums: dict[Key, list[int]], rows: Iterable[tuple[Key, tuple[int, ...]]], weight: int) -> None:
-    for key, amounts in rows:
+def _add(
+    sums: dict[Key, list[int]],
+    rows: Iterable[tuple[Key, tuple[int, ...]]],
+    weight: int,
+    turned: Callable[[Key], Key] | None,
+) -> None:
+    for given, amounts in rows:
+        key = given if turned is None else turned(given)
         held = sums.get(key)
         if held is None:
             sums[key] = [weight * amount for amount in amounts]
         else:
             for at, amount in enumerate(amounts):
                 held[at] += weight * amount
+
+
+def _turned(columns: Sequence[Column], keys: Keys) -> Callable[[tuple[Any, ...]], tuple[Any, ...]] | None:
+    """Return what turns at-uris into keys where the columns hold keys; None where none does."""
+    places = frozenset(at for at, column in enumerate(columns) if column.type is Type.KEY)
+    if not places:
+        return None
+    if len(columns) == 1:
+        return lambda values: (keys.of(values[0]),)
+    return lambda values: tuple(keys.of(it) if at in places else it for at, it in enumerate(values))
 
 
 def sum_rows(sums: Mapping[Key, Sequence[int]], known: Mapping[Key, Row]) -> dict[Key, Row | None]:
@@ -67,6 +84,7 @@ def sum_rows(sums: Mapping[Key, Sequence[int]], known: Mapping[Key, Row]) -> dic
 
 def attach_rows(
     view: Attach,
+    keys: Keys,
     records: Mapping[Key, tuple[Live | None, Live | None]],
     sums: Mapping[Key, Row | None],
     known: Mapping[Key, Row],
@@ -77,11 +95,13 @@ def attach_rows(
     `records` are the records that moved, `sums` the carried rows at every key concerned, and `known` the present rows.
     """
     wide = len(view.columns) + 1
+    turned = _turned(view.columns, keys)
     rows: dict[Key, Row | None] = {}
     for key in {**records, **sums}:
         if key in records:
             new = records[key][1]
             base = None if new is None else view.row(new)
+            base = base if base is None or turned is None else turned(base)
         else:
             row = known.get(key)
             base = None if row is None else row[1:wide]
@@ -114,15 +134,18 @@ class Candidate(NamedTuple):
     shown: tuple[Any, ...]
 
 
-def elections(view: Effective, moved: Sequence[tuple[Live | None, Live | None]]) -> dict[Key, Election]:
+def elections(view: Effective, keys: Keys, moved: Sequence[tuple[Live | None, Live | None]]) -> dict[Key, Election]:
     """Return, for each (subject, actor) concerned, which records left and which came."""
     pairs: dict[Key, Election] = {}
+    keyed = view.subject.type is Type.KEY
     for old, new in moved:
         if old is not None:
             subject, _ = view.row(old)
+            subject = keys.of(subject) if keyed else subject
             pairs.setdefault((subject, old.did), Election()).left.add(old.rkey)
         if new is not None:
             subject, shown = view.row(new)
+            subject = keys.of(subject) if keyed else subject
             pairs.setdefault((subject, new.did), Election()).came[new.rkey] = (new.rev, shown)
     return pairs
 

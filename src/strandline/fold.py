@@ -39,7 +39,7 @@ from strandline.register import (
     join_identity,
     register,
 )
-from strandline.schema import Attach, Column, Effective, Live, Row, Rows, Schema, Table, Type
+from strandline.schema import Attach, Column, Effective, Keys, Live, Row, Rows, Schema, Table, Type
 from strandline.wirejson import loads
 
 __all__ = ["JOB", "QUARANTINE", "Folded", "Given", "fold", "live", "quarantined", "view_changes"]
@@ -167,12 +167,13 @@ def _standing(repo: Repo) -> tuple[int, str]:
 async def _fold_commits(
     store: Store, given: Given, commits: Sequence[Commit], repos: Mapping[str, Repo], folded: Folded
 ) -> dict[str, list[Moved]]:
-    keys = {(commit.rkey, commit.collection, commit.did) for commit in commits}
-    known = {key: Register._make(row) for key, row in (await store.load(REGISTER.name, keys)).items()}
+    paths = {(commit.rkey, commit.collection, commit.did) for commit in commits}
+    known = {path: Register._make(row) for path, row in (await store.load(REGISTER.name, paths)).items()}
     fresh, told = _stand(given.schema, commits, known, folded)
     invalid = await store.load(QUARANTINE.name, [key for key in fresh if key in known])
     moved: dict[str, list[Moved]] = {}
     refused: dict[Key, Row | None] = {}
+    keys = given.schema.keys
     for key, new in fresh.items():
         judge = given.judges.get(new.collection)
         if judge is None:
@@ -194,7 +195,8 @@ async def _fold_commits(
             refused[key] = None
         now = verdict.record is not None and is_live(new, repo, False)
         if was is not None or now:
-            pair = (was and live(was, judge.typed(was.record or "")), live(new, verdict.record) if now else None)
+            before = was and live(keys, was, judge.typed(was.record or ""))
+            pair = (before, live(keys, new, verdict.record) if now else None)
             moved.setdefault(new.collection, []).append(pair)
     folded.put({REGISTER.name: fresh, QUARANTINE.name: refused})
     return moved
@@ -226,7 +228,7 @@ def quarantined(it: Register, verdict: Verdict) -> Row:
     return (it.rkey, it.collection, it.did, canonical(faults).decode())
 
 
-def live(it: Register, record: object) -> Live:
+def live(keys: Keys, it: Register, record: object) -> Live:
     """Return a live register as views see it."""
     return Live(
         it.did,
@@ -239,6 +241,7 @@ def live(it: Register, record: object) -> Live:
         it.first_seen_us or 0,
         record,
         it.record or "",
+        f"{it.rkey}/{keys.names[it.collection]}/{it.did[4:]}",
     )
 
 
@@ -253,13 +256,13 @@ async def view_changes(store: Store, schema: Schema, moved: Mapping[str, Sequenc
     for view in schema.views:
         known: dict[Key, Row] = {}
         if isinstance(view, Rows):
-            sums = row_sums(view, told)
+            sums = row_sums(view, schema.keys, told)
             known = await store.load(view.name, sums)
             rows = sum_rows(sums, known)
         elif isinstance(view, Effective):
-            known, rows = await _elect(store, view, told.get(view.kind, ()), changes[DORMANT.name])
+            known, rows = await _elect(store, schema.keys, view, told.get(view.kind, ()), changes[DORMANT.name])
         else:
-            known, rows = await _attach(store, view, told.get(view.kind, ()), changes)
+            known, rows = await _attach(store, schema.keys, view, told.get(view.kind, ()), changes)
         changes[view.name] = rows
         if view.name in schema.followed:
             named = view.table.row
@@ -271,9 +274,9 @@ async def view_changes(store: Store, schema: Schema, moved: Mapping[str, Sequenc
 
 
 async def _elect(
-    store: Store, view: Effective, moved: Sequence[Moved], dormant: dict[Key, Row | None]
+    store: Store, keys: Keys, view: Effective, moved: Sequence[Moved], dormant: dict[Key, Row | None]
 ) -> tuple[dict[Key, Row], dict[Key, Row | None]]:
-    pairs = elections(view, moved)
+    pairs = elections(view, keys, moved)
     known = await store.load(view.name, pairs)
     orphaned = {(view.name, *pair): len(it.left) + 1 for pair, it in pairs.items() if needs_heir(it, known.get(pair))}
     heirs: dict[Key, list[Row]] = {}
@@ -287,16 +290,16 @@ async def _elect(
 
 
 async def _attach(
-    store: Store, view: Attach, moved: Sequence[Moved], changes: Changes
+    store: Store, keys: Keys, view: Attach, moved: Sequence[Moved], changes: Changes
 ) -> tuple[dict[Key, Row], dict[Key, Row | None]]:
     records = {_key(view, old or new): (old, new) for old, new in moved}
     sums: dict[Key, Row | None] = {}
     if view.carries is not None:
         carried = changes[view.carries.name]
-        sums.update((key, row) for key, row in carried.items() if key in records or _may_hold(view, key))
+        sums.update((key, row) for key, row in carried.items() if key in records or _may_hold(view, keys, key))
         sums.update(await store.load(view.carries.name, [key for key in records if key not in carried]))
     known = await store.load(view.name, [key for key in {**records, **sums} if key not in records or records[key][0]])
-    rows = attach_rows(view, records, sums, known)
+    rows = attach_rows(view, keys, records, sums, known)
     return known, {key: row for key, row in rows.items() if row is not None or key in known}
 
 
@@ -304,5 +307,5 @@ def _key(view: Attach, it: Live) -> Key:
     return (it.key if view.by == "record" else it.did,)
 
 
-def _may_hold(view: Attach, key: Key) -> bool:
-    return view.by == "repo" or f"/{view.kind}/" in key[0]
+def _may_hold(view: Attach, keys: Keys, key: Key) -> bool:
+    return view.by == "repo" or f"/{keys.names[view.kind]}/" in key[0]

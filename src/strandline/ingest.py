@@ -48,7 +48,11 @@ DEAD_LETTER = Table(
     ),
     indexes=(Index("by_number", order=("number",), total=True),),
 )
-"""Bad lines, the newest 10,000: SHA-256 of the line, a running number, why, the first 64 kB, and its whole length."""
+"""
+Bad lines, the newest 10,000: SHA-256 of the line, a running number, why, the first 64 kB, and its whole length.
+
+A line that is still kept when it comes again changes nothing.
+"""
 
 
 def layout_of(schema: Schema) -> Layout:
@@ -57,6 +61,7 @@ def layout_of(schema: Schema) -> Layout:
         kept=(REGISTER, REPO, JOB, CURSOR, DEAD_LETTER),
         views=(QUARANTINE, DORMANT, *(view.table for view in schema.views)),
         stamp={"schema": schema.fingerprint, "semantics": SEMANTICS, "validator": VALIDATOR},
+        keys=schema.keys,
     )
 
 
@@ -106,14 +111,14 @@ class Ingest:
         self.given = Given(schema, compile_judges(schema))
         self.outcome = Outcome()
         self._waiting: dict[str, None] | None = None
-        self._letters: int | None = None
 
     async def fold(self, batch: Sequence[Decoded], cursor: Cursor | None = None) -> None:
         """
         Take in a batch, and move the cursor, in one commit; then take the waiting jobs one step on.
 
         Raises:
-            StoreError: the store is in trouble; nothing of this batch was written.
+            StoreError: the store is in trouble. The batch was written whole, with its cursor, or not at all: go on
+                from `cursor`.
         """
         events = [item for item in batch if not isinstance(item, BadEvent | Control)]
         await self._clear_the_way(events)
@@ -182,21 +187,22 @@ class Ingest:
         it.quarantined.update(folded.quarantined)
 
     async def _letter_rows(self, bad: Sequence[BadEvent]) -> dict[Key, Row | None]:
-        if not bad:
+        """Number the letters not yet kept, without gaps, so that the numbers tell how many are kept."""
+        told = {hashlib.sha256(item.payload).hexdigest(): item for item in bad}
+        known = await self.store.load(DEAD_LETTER.name, [(digest,) for digest in told])
+        fresh = [(digest, item) for digest, item in told.items() if (digest,) not in known]
+        if not fresh:
             return {}
-        if self._letters is None:
-            newest = await self.store.page(DEAD_LETTER.name, "by_number", [()], limit=1)
-            self._letters = newest[0][1] if newest else 0
-        rows: dict[Key, Row | None] = {}
-        for item in bad:
-            self._letters += 1
-            digest = hashlib.sha256(item.payload).hexdigest()
-            cut = item.payload[:MAX_LETTER_BYTES]
-            rows.pop((digest,), None)
-            rows[digest,] = (digest, self._letters, item.reason, item.detail, cut, len(item.payload))
-        oldest = self._letters - MAX_LETTERS
-        gone = await self.store.page(DEAD_LETTER.name, "by_number", [()], limit=len(bad) + 1, after=(oldest + 1,))
-        return {**{(row[0],): None for row in gone}, **dict(list(rows.items())[-MAX_LETTERS:])}
+        newest = await self.store.page(DEAD_LETTER.name, "by_number", [()], limit=1)
+        first = newest[0][1] + 1 if newest else 1
+        oldest = first + len(fresh) - MAX_LETTERS
+        gone = await self.store.page(DEAD_LETTER.name, "by_number", [()], limit=len(fresh), after=(oldest,))
+        rows: dict[Key, Row | None] = {(row[0],): None for row in gone}
+        for number, (digest, item) in enumerate(fresh, first):
+            if number >= oldest:
+                cut = item.payload[:MAX_LETTER_BYTES]
+                rows[digest,] = (digest, number, item.reason, item.detail, cut, len(item.payload))
+        return rows
 
 
 async def _all_rows(store: Store, table: str) -> AsyncIterator[Row]:

@@ -64,7 +64,7 @@ async def _move(
     for it in own:
         before, after = (is_live(it, state, _path(it) in invalid) for state in (was, repo))
         if before != after:
-            item = live(it, given.judges[it.collection].typed(it.record or ""))
+            item = live(given.schema.keys, it, given.judges[it.collection].typed(it.record or ""))
             moved.setdefault(it.collection, []).append((item, None) if before else (None, item))
 
 

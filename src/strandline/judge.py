@@ -2,7 +2,8 @@
 Whether a record may stand in the index: a judge for each kind, compiled once.
 
 A record is valid iff its `$type` is its collection, every store could hold it, it satisfies its lexicon with the
-kind's tolerances, and it keeps the kind's house rule. All faults are told, not the first.
+kind's tolerances, and it keeps the kind's house rule. All faults are told, not the first. Of a lexicon's record key
+only a literal one is judged: so a repo holds at most one valid record of such a kind.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -13,7 +14,7 @@ from attrs import frozen
 
 from strandline.lexicon.datamodel import storable_faults
 from strandline.lexicon.document import parse_document
-from strandline.lexicon.fault import Fault
+from strandline.lexicon.fault import Fault, show
 from strandline.lexicon.graphemes import UNICODE_VERSION
 from strandline.lexicon.model import export, structurer, tolerate
 from strandline.lexicon.validate import compile_record
@@ -43,12 +44,14 @@ class Judge:
         check: Lexicon faults of a record.
         structure: The typed record of a valid one.
         rule: Faults against the house rule.
+        literal: The only record key a record may have; None if any will do.
     """
 
     collection: str
     check: Callable[[object], Iterable[Fault]]
     structure: Callable[[Mapping[str, Any]], Any]
     rule: Callable[[str, str, Any], Iterable[Fault]]
+    literal: str | None = None
 
     def verdict(self, did: str, rkey: str, record: Mapping[str, Any], *, plain: bool = False) -> Verdict:
         """
@@ -57,6 +60,8 @@ class Judge:
         `plain` says that every store can hold it, as `strandline.wirejson.parse` found.
         """
         faults = [*(() if plain else storable_faults(record)), *self.check(record)]
+        if self.literal is not None and rkey != self.literal:
+            faults.append(Fault("$", "rkey", f"record key is not {self.literal!r}: {show(rkey)}"))
         if faults:
             return Verdict(None, tuple(faults))
         typed = self.structure(record)
@@ -74,7 +79,8 @@ def compile_judge(kind: RecordKind) -> Judge:
     documents = export(kind.type)
     documents[kind.collection] = tolerate(documents[kind.collection], kind.tolerances)
     parsed = {nsid: parse_document(document) for nsid, document in documents.items()}
-    return Judge(kind.collection, compile_record(kind.collection, parsed), structurer(kind.type), kind.rule)
+    check = compile_record(kind.collection, parsed)
+    return Judge(kind.collection, check, structurer(kind.type), kind.rule, kind.literal)
 
 
 def compile_judges(schema: Schema) -> Mapping[str, Judge]:

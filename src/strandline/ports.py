@@ -13,7 +13,8 @@ from typing import Any, Protocol, runtime_checkable
 
 from attrs import frozen
 
-from strandline.schema import Row, Table
+from strandline.errors import InvalidSchema
+from strandline.schema import Keys, Row, Table
 
 __all__ = ["Changes", "Key", "Layout", "Store"]
 
@@ -33,11 +34,22 @@ class Layout:
         kept: Tables of what was told: registers, repos, cursors. No rebuild touches them.
         views: Tables that a rebuild makes anew.
         stamp: Versions the views were made under, by name. A store with another stamp is stale.
+        keys: How records are named in the views; of no use to a store, and of much to whoever reads one.
+
+    Raises:
+        InvalidSchema: two tables have one name.
     """
 
     kept: tuple[Table, ...]
     views: tuple[Table, ...]
     stamp: Mapping[str, str]
+    keys: Keys = Keys({})
+
+    def __attrs_post_init__(self) -> None:
+        names = [table.name for table in (*self.kept, *self.views)]
+        for name in names:
+            if names.count(name) > 1:
+                raise InvalidSchema(f"two tables are named {name!r}; a view may not have the name of a table of ours")
 
     def table(self, name: str) -> Table:
         """Return the table of that name; KeyError if there is none."""
@@ -110,7 +122,7 @@ class Store(Protocol):
         ...
 
     async def stamp(self) -> Mapping[str, str]:
-        """Return the stamp the views were made under; empty for a new store."""
+        """Return the stamp the views were made under; a new store has its layout's."""
         ...
 
     async def close(self) -> None:

@@ -91,7 +91,7 @@ async def _refill(store: Store, given: Given, table: str, rows: Sequence[Row], r
         if verdict.faults:
             refused[it.rkey, it.collection, it.did] = quarantined(it, verdict)
         elif is_live(it, repos.get(it.did), False):
-            moved.setdefault(it.collection, []).append((None, live(it, verdict.record)))
+            moved.setdefault(it.collection, []).append((None, live(given.schema.keys, it, verdict.record)))
     folded.put({QUARANTINE.name: refused})
     folded.put(await view_changes(store, given.schema, moved))
     await store.commit(folded.changes)

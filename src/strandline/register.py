@@ -76,7 +76,7 @@ REGISTER: Final = Table(
         Column("did_hash", Type.INTEGER),
         Column("rev"),
         Column("rank", Type.INTEGER),
-        Column("cid"),
+        Column("cid", Type.CID),
         Column("record", Type.JSON, null=True),
         Column("kept", Type.JSON, null=True),
         Column("seen_us", Type.INTEGER),

@@ -12,8 +12,8 @@ Each form can take a contribution back as exactly as it gave it. So an edit, a d
 re-created record are one code path (retract the old, assert the new), and the order of arrival cannot matter. What
 cannot be said in these forms cannot be kept right in any order, and is refused here, with the reason.
 
-A record's key in every view is its at-uri turned round, `rkey/collection/did`: rkeys grow with time, so new rows
-land side by side in a store's tree. See docs/decisions/0002-views-in-three-forms.md.
+A record's key in every view is its at-uri turned round and cut short, `rkey/kind/plc:…`: rkeys grow with time, so new
+rows land side by side in a store's tree. See docs/decisions/0002-views-in-three-forms.md.
 """
 
 import hashlib
@@ -36,6 +36,7 @@ __all__ = [
     "Column",
     "Effective",
     "Index",
+    "Keys",
     "Live",
     "RecordKind",
     "Row",
@@ -44,8 +45,7 @@ __all__ = [
     "Table",
     "Type",
     "View",
-    "key_of",
-    "uri_of",
+    "Weighted",
 ]
 
 Row = tuple[Any, ...]
@@ -55,9 +55,16 @@ _NAME = re.compile("[a-z][a-z0-9_]{0,40}")
 
 
 class Type(Enum):
-    """What a column holds. Text compares as UTF-8 bytes; JSON is canonical JSON as text; a flag is 0 or 1."""
+    """
+    What a column holds.
+
+    TEXT compares as UTF-8 bytes. KEY is the key of a record: a view may give it as an at-uri. CID is a content
+    identifier as text, which a store may hold as its bytes. JSON is canonical JSON as text. A FLAG is 0 or 1.
+    """
 
     TEXT = "text"
+    KEY = "key"
+    CID = "cid"
     INTEGER = "integer"
     FLAG = "flag"
     JSON = "json"
@@ -157,6 +164,7 @@ class RecordKind:
 
     Attributes:
         collection: Its NSID, by which views name it as a source.
+        name: One short word for it, in keys.
         type: The attrs type of its record; `strandline.lexicon` exports its document.
         tolerances: What is accepted though the strict lexicon forbids it.
         rule: The house rule: faults of a lexicon-valid record, given the repo's did and the rkey.
@@ -165,11 +173,18 @@ class RecordKind:
     """
 
     collection: str
+    name: str
     type: type
     tolerances: tuple[Tolerance, ...] = ()
     rule: Callable[[str, str, Any], Iterable[Fault]] = field(default=lambda did, rkey, record: ())
     kept: Callable[[Mapping[str, Any]], Mapping[str, Any] | None] | None = None
     version: int = 1
+
+    @property
+    def literal(self) -> str | None:
+        """The only record key that its lexicon lets a record have; None if there is more than one."""
+        rule, _, literal = (definition_of(self.type).key or "").partition(":")
+        return literal if rule == "literal" else None
 
 
 class Live(NamedTuple):
@@ -187,6 +202,7 @@ class Live(NamedTuple):
         first_seen_us: When any version at this path was first seen.
         record: The typed record.
         source: The record as canonical JSON.
+        key: Its key in every view; see `Keys`.
     """
 
     did: str
@@ -199,11 +215,7 @@ class Live(NamedTuple):
     first_seen_us: int
     record: Any
     source: str
-
-    @property
-    def key(self) -> str:
-        """Its key in every view: `rkey/collection/did`."""
-        return f"{self.rkey}/{self.collection}/{self.did}"
+    key: str
 
     @property
     def uri(self) -> str:
@@ -211,26 +223,38 @@ class Live(NamedTuple):
         return f"at://{self.did}/{self.collection}/{self.rkey}"
 
 
-def key_of(uri: str) -> str:
+@frozen
+class Keys:
     """
-    Turn an at-uri of the form `at://did/collection/rkey` round into a key.
+    The keys of a schema's records: an at-uri turned round, its collection by the kind's short name.
 
-    >>> key_of("at://did:web:a.example/com.example.note/3k2b")
-    '3k2b/com.example.note/did:web:a.example'
-    """
-    did, collection, rkey = uri[5:].split("/")
-    return f"{rkey}/{collection}/{did}"
-
-
-def uri_of(key: str) -> str:
-    """
-    Turn a key round into its at-uri.
-
-    >>> uri_of("3k2b/com.example.note/did:web:a.example")
+    >>> keys = Keys({"com.example.note": "note"})
+    >>> keys.of("at://did:web:a.example/com.example.note/3k2b")
+    '3k2b/note/web:a.example'
+    >>> keys.uri("3k2b/note/web:a.example")
     'at://did:web:a.example/com.example.note/3k2b'
+    >>> keys.of("at://did:web:a.example/com.example.other/3k2b")
+    '3k2b/com.example.other/web:a.example'
     """
-    rkey, collection, did = key.split("/")
-    return f"at://{did}/{collection}/{rkey}"
+
+    names: Mapping[str, str]
+
+    @cached_property
+    def collections(self) -> Mapping[str, str]:
+        """The NSID of each name."""
+        return {name: collection for collection, name in self.names.items()}
+
+    def of(self, uri: str) -> str:
+        """Return the key of an at-uri of the form `at://did/collection/rkey`; a key stays as it is."""
+        if not uri.startswith("at://"):
+            return uri
+        _, _, did, collection, rkey = uri.split("/")
+        return f"{rkey}/{self.names.get(collection, collection)}/{did[4:]}"
+
+    def uri(self, key: str) -> str:
+        """Return the at-uri of a key."""
+        rkey, name, did = key.split("/")
+        return f"at://did:{did}/{self.collections.get(name, name)}/{rkey}"
 
 
 Weighted = tuple[tuple[str, ...], tuple[int, ...]]
@@ -286,7 +310,7 @@ class Effective:
     Attributes:
         name: The view's and its table's name.
         kind: NSID of the record kind.
-        subject: Name of the key column for what the record is about.
+        subject: The key column for what the record is about.
         actor: Name of the key column for the repo's did.
         columns: What else is shown of the effective record.
         row: The pure function from a live record to its subject and the values of `columns`.
@@ -296,7 +320,7 @@ class Effective:
 
     name: str
     kind: str
-    subject: str = "subject"
+    subject: Column = Column("subject")
     actor: str = "actor"
     columns: tuple[Column, ...] = ()
     row: Callable[[Live], tuple[str, tuple[Any, ...]]]
@@ -306,7 +330,7 @@ class Effective:
 
     @table.default
     def _table(self) -> Table:
-        fixed = (Column(self.subject), Column(self.actor), Column("rkey"), Column("rev"))
+        fixed = (self.subject, Column(self.actor), Column("rkey"), Column("rev"))
         return Table(self.name, (*fixed, *self.columns, Column("dormant", Type.INTEGER)), 2, self.indexes)
 
     @property
@@ -358,7 +382,7 @@ class Attach:
                 "sums are carried at one key, the record's or the repo's, and nowhere else"
             )
         sums = () if self.carries is None else tuple(Column(name, Type.INTEGER) for name in self.carries.sums)
-        key = Column("key" if self.by == "record" else "did")
+        key = Column("key", Type.KEY) if self.by == "record" else Column("did")
         return Table(self.name, (key, *self.columns, *sums, *self.derived), 1, self.indexes)
 
     @property
@@ -393,6 +417,8 @@ class Schema:
 
     def __attrs_post_init__(self) -> None:
         _check_unique("schema", [kind.collection for kind in self.kinds])
+        _check_unique("schema", [kind.name for kind in self.kinds])
+        _check_names("schema", [kind.name for kind in self.kinds])
         _check_unique("schema", [view.name for view in self.views])
         for kind in self.kinds:
             _check_kind(kind)
@@ -423,6 +449,11 @@ class Schema:
             raise KeyError(name) from None
 
     @cached_property
+    def keys(self) -> Keys:
+        """The keys of its records."""
+        return Keys({kind.collection: kind.name for kind in self.kinds})
+
+    @cached_property
     def followed(self) -> frozenset[str]:
         """The names of the views whose rows are items of other views."""
         return frozenset(name for view in self.views if isinstance(view, Rows) for name in view.inputs)
@@ -432,7 +463,7 @@ class Schema:
         """A digest of everything declared here; stores of another fingerprint must be rebuilt."""
         told = {
             "namespaces": self.namespaces,
-            "kinds": [(export(kind.type), repr(kind.tolerances), kind.version) for kind in self.kinds],
+            "kinds": [(kind.name, export(kind.type), repr(kind.tolerances), kind.version) for kind in self.kinds],
             "views": [_told(view) for view in self.views],
         }
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
@@ -460,7 +491,7 @@ def _check_view(view: View, sources: Mapping[str, "RecordKind | View"]) -> None:
 
 def _check_attach(view: Attach, sources: Mapping[str, "RecordKind | View"]) -> None:
     kind = sources[view.kind]
-    if view.by == "repo" and isinstance(kind, RecordKind) and _literal(kind) is None:
+    if view.by == "repo" and isinstance(kind, RecordKind) and kind.literal is None:
         raise InvalidSchema(
             f"view {view.name!r}: keyed by the repo, but {view.kind!r} has records with any key; two of one repo would "
             "claim one row. Its record key must be literal, such as 'literal:self'"
@@ -476,11 +507,6 @@ def _check_kind(kind: RecordKind) -> None:
         raise InvalidSchema(f"kind {kind.collection!r}: {kind.type!r} is no lexicon type") from None
     if place.key is None or place.nsid != kind.collection:
         raise InvalidSchema(f"kind {kind.collection!r}: its type is not that record but {place.type_name!r}")
-
-
-def _literal(kind: RecordKind) -> str | None:
-    rule, _, literal = (definition_of(kind.type).key or "").partition(":")
-    return literal if rule == "literal" else None
 
 
 def _check_index(table: Table, index: Index) -> None:

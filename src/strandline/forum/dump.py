@@ -14,7 +14,7 @@ from strandline.event import canonical
 from strandline.forum.records import AUTHORIZATION, BLOCK, SUBSCRIPTION, VOTE
 from strandline.ports import Store
 from strandline.register import REPO
-from strandline.schema import uri_of
+from strandline.schema import Keys
 
 __all__ = ["digest", "dump_lines"]
 
@@ -29,7 +29,7 @@ async def dump_lines(store: Store) -> AsyncIterator[bytes]:
         async for table, rows in chunks:
             named, tell = store.layout.table(table).row, _TELL[table]
             for row in rows:
-                told = tell(named(row))
+                told = tell(store.layout.keys, named(row))
                 if told is not None:
                     yield canonical(told)
 
@@ -46,7 +46,7 @@ def digest(sorted_lines: Iterable[bytes]) -> str:
 Told = Mapping[str, Any] | None
 
 
-def _post(row: Any) -> Told:
+def _post(keys: Keys, row: Any) -> Told:
     return {
         "view": "post",
         "uri": row.uri,
@@ -63,13 +63,13 @@ def _post(row: Any) -> Told:
     }
 
 
-def _comment(row: Any) -> Told:
+def _comment(keys: Keys, row: Any) -> Told:
     return {
         "view": "comment",
-        "uri": uri_of(row.key),
+        "uri": keys.uri(row.key),
         "cid": row.cid or None,
-        "root": uri_of(row.root),
-        "parent": uri_of(row.parent),
+        "root": keys.uri(row.root),
+        "parent": keys.uri(row.parent),
         "upvotes": row.upvotes,
         "downvotes": row.downvotes,
         "score": row.score,
@@ -79,7 +79,7 @@ def _comment(row: Any) -> Told:
     }
 
 
-def _community(row: Any) -> Told:
+def _community(keys: Keys, row: Any) -> Told:
     return {
         "view": "community",
         "did": row.did,
@@ -90,7 +90,7 @@ def _community(row: Any) -> Told:
     }
 
 
-def _profile(row: Any) -> Told:
+def _profile(keys: Keys, row: Any) -> Told:
     return {
         "view": "profile",
         "did": row.did,
@@ -103,17 +103,17 @@ def _profile(row: Any) -> Told:
     }
 
 
-def _vote(row: Any) -> Told:
+def _vote(keys: Keys, row: Any) -> Told:
     return {
         "view": "vote",
         "voter": row.voter,
-        "subject": uri_of(row.subject),
+        "subject": keys.uri(row.subject),
         "uri": f"at://{row.voter}/{VOTE}/{row.rkey}",
         "direction": row.direction,
     }
 
 
-def _subscription(row: Any) -> Told:
+def _subscription(keys: Keys, row: Any) -> Told:
     if row.ended:
         return None
     return {
@@ -125,7 +125,7 @@ def _subscription(row: Any) -> Told:
     }
 
 
-def _block(row: Any) -> Told:
+def _block(keys: Keys, row: Any) -> Told:
     return {
         "view": "block",
         "actor": row.actor,
@@ -134,7 +134,7 @@ def _block(row: Any) -> Told:
     }
 
 
-def _authorization(row: Any) -> Told:
+def _authorization(keys: Keys, row: Any) -> Told:
     return {
         "view": "authorization",
         "community": row.community,
@@ -144,11 +144,11 @@ def _authorization(row: Any) -> Told:
     }
 
 
-def _account(row: Any) -> Told:
+def _account(keys: Keys, row: Any) -> Told:
     return {"view": "account", "did": row.did, "active": False, "status": row.status} if row.active == 0 else None
 
 
-_TELL: Mapping[str, Callable[[Any], Told]] = {
+_TELL: Mapping[str, Callable[[Keys, Any], Told]] = {
     REPO.name: _account,
     "authorization": _authorization,
     "block": _block,

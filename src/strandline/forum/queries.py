@@ -13,7 +13,7 @@ from attrs import frozen
 from strandline.fold import QUARANTINE
 from strandline.ports import Key, Store
 from strandline.register import REGISTER, REPO, Register, Repo, is_live, kept_of
-from strandline.schema import key_of, uri_of
+from strandline.schema import Keys
 
 __all__ = [
     "TIMEFRAMES_US",
@@ -145,7 +145,7 @@ async def timeline(
 
 async def post(store: Store, uri: str) -> Any | None:
     """Return the row of a live post whose author's account is not hidden; None if there is none."""
-    key = (key_of(uri),)
+    key = (store.layout.keys.of(uri),)
     rows = await store.get("post", [key])
     if not rows:
         return None
@@ -165,8 +165,7 @@ async def profile(store: Store, did: str) -> Any | None:
 
 async def record(store: Store, uri: str) -> Register | None:
     """Return what stands at an at-uri; None if nothing is known of it."""
-    did, collection, rkey = uri[5:].split("/")
-    rows = await store.get(REGISTER.name, [(rkey, collection, did)])
+    rows = await store.get(REGISTER.name, [_path(uri)])
     return next((Register._make(row) for row in rows.values()), None)
 
 
@@ -188,11 +187,12 @@ async def thread(store: Store, uri: str, *, order: Order = "hot") -> tuple[Reply
 
     Siblings stand in `order`, the greatest first; a placeholder stands where its best reply would.
     """
-    root = key_of(uri)
+    keys, root = store.layout.keys, store.layout.keys.of(uri)
     comments = await _comments(store, root)
     parents = await _parents(store, root, comments)
-    _cut_cycles(parents)
-    return _laid_out(comments, parents, order)
+    _cut_cycles(keys, parents)
+    _prune(comments, parents)
+    return _laid_out(keys, comments, parents, order)
 
 
 async def _feed(
@@ -308,7 +308,8 @@ async def _parents(store: Store, root: str, comments: Mapping[str, Any]) -> dict
 
 async def _gone(store: Store, root: str, keys: Iterable[str]) -> dict[str, str | None]:
     """Return those of some keys at which nothing live stands, each with its parent as its tombstone has it."""
-    paths = {tuple(key.split("/")): key for key in keys}
+    names = store.layout.keys
+    paths = {_path(names.uri(key)): key for key in keys}
     registers = await store.get(REGISTER.name, list(paths))
     invalid = await store.get(QUARANTINE.name, list(paths))
     repos = await store.get(REPO.name, [(path[2],) for path in paths])
@@ -318,11 +319,16 @@ async def _gone(store: Store, root: str, keys: Iterable[str]) -> dict[str, str |
         repo = Repo._make(repos[path[2],]) if (path[2],) in repos else None
         if it is None or not is_live(it, repo, path in invalid):
             kept = kept_of(it) if it is not None and it.record is None else None
-            gone[key] = key_of(kept["parent"]) if kept and key_of(kept["root"]) == root else None
+            gone[key] = names.of(kept["parent"]) if kept and names.of(kept["root"]) == root else None
     return gone
 
 
-def _cut_cycles(parents: dict[str, str | None]) -> None:
+def _path(uri: str) -> tuple[str, str, str]:
+    did, collection, rkey = uri[5:].split("/")
+    return rkey, collection, did
+
+
+def _cut_cycles(keys: Keys, parents: dict[str, str | None]) -> None:
     done: set[str] = set()
     for start in sorted(parents):
         path: dict[str, None] = {}
@@ -332,32 +338,47 @@ def _cut_cycles(parents: dict[str, str | None]) -> None:
             at = parents[at]
         if at is not None and at in path:
             walked = list(path)
-            parents[min(walked[walked.index(at) :], key=uri_of)] = None
+            parents[min(walked[walked.index(at) :], key=keys.uri)] = None
         done.update(path)
 
 
-def _laid_out(comments: Mapping[str, Any], parents: Mapping[str, str | None], order: Order) -> tuple[Reply, ...]:
+def _prune(comments: Mapping[str, Any], parents: dict[str, str | None]) -> None:
+    """Leave out the placeholders under which nothing live hangs."""
+    shown: set[str] = set()
+    for key in comments:
+        at: str | None = key
+        while at is not None and at not in shown:
+            shown.add(at)
+            at = parents[at]
+    for key in [key for key in parents if key not in shown]:
+        del parents[key]
+
+
+def _laid_out(
+    keys: Keys, comments: Mapping[str, Any], parents: Mapping[str, str | None], order: Order
+) -> tuple[Reply, ...]:
     children: dict[str | None, list[str]] = {}
     for key, parent in parents.items():
         children.setdefault(parent, []).append(key)
-    ranks = _ranks(comments, parents, children, order)
+    ranks = _ranks(keys, comments, parents, children, order)
     laid: list[Reply] = []
     stack = [(0, key) for key in sorted(children.get(None, ()), key=ranks.__getitem__)]
     while stack:
         depth, key = stack.pop()
-        laid.append(Reply(depth, uri_of(key), comments.get(key)))
+        laid.append(Reply(depth, keys.uri(key), comments.get(key)))
         stack += [(depth + 1, child) for child in sorted(children.get(key, ()), key=ranks.__getitem__)]
     return tuple(laid)
 
 
 def _ranks(
+    keys: Keys,
     comments: Mapping[str, Any],
     parents: Mapping[str, str | None],
     children: Mapping[str | None, Sequence[str]],
     order: Order,
 ) -> dict[str, Key]:
     columns = _SORT_COLUMNS[order][:-1]
-    ranks = {key: (*(getattr(row, name) for name in columns), uri_of(key)) for key, row in comments.items()}
+    ranks = {key: (*(getattr(row, name) for name in columns), keys.uri(key)) for key, row in comments.items()}
     for key in _deepest_first(parents, children):
         if key not in ranks:
             ranks[key] = max(ranks[child] for child in children[key])

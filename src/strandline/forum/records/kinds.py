@@ -37,15 +37,28 @@ __all__ = ["KINDS"]
 
 KINDS = (
     RecordKind(
-        collection=ACTOR_PROFILE, type=ActorProfile, tolerances=ACTOR_PROFILE_TOLERANCES, rule=actor_profile_rule
+        collection=ACTOR_PROFILE,
+        name="actor",
+        type=ActorProfile,
+        tolerances=ACTOR_PROFILE_TOLERANCES,
+        rule=actor_profile_rule,
     ),
-    RecordKind(collection=COMMUNITY_PROFILE, type=CommunityProfile, rule=community_profile_rule),
-    RecordKind(collection=POST, type=Post, rule=post_rule),
-    RecordKind(collection=COMMENT, type=Comment, tolerances=COMMENT_TOLERANCES, rule=comment_rule, kept=comment_kept),
-    RecordKind(collection=VOTE, type=Vote, rule=vote_rule),
-    RecordKind(collection=SUBSCRIPTION, type=Subscription, tolerances=SUBSCRIPTION_TOLERANCES),
-    RecordKind(collection=BLOCK, type=Block),
-    RecordKind(collection=SERVICE, type=AggregatorService, tolerances=SERVICE_TOLERANCES, rule=service_rule),
-    RecordKind(collection=AUTHORIZATION, type=AggregatorAuthorization, rule=authorization_rule),
+    RecordKind(collection=COMMUNITY_PROFILE, name="community", type=CommunityProfile, rule=community_profile_rule),
+    RecordKind(collection=POST, name="post", type=Post, rule=post_rule),
+    RecordKind(
+        collection=COMMENT,
+        name="comment",
+        type=Comment,
+        tolerances=COMMENT_TOLERANCES,
+        rule=comment_rule,
+        kept=comment_kept,
+    ),
+    RecordKind(collection=VOTE, name="vote", type=Vote, rule=vote_rule),
+    RecordKind(collection=SUBSCRIPTION, name="subscription", type=Subscription, tolerances=SUBSCRIPTION_TOLERANCES),
+    RecordKind(collection=BLOCK, name="block", type=Block),
+    RecordKind(
+        collection=SERVICE, name="service", type=AggregatorService, tolerances=SERVICE_TOLERANCES, rule=service_rule
+    ),
+    RecordKind(collection=AUTHORIZATION, name="authorization", type=AggregatorAuthorization, rule=authorization_rule),
 )
 """Each kind of record that is indexed; subscriptions and blocks have no rule beyond their lexicon."""

@@ -17,7 +17,7 @@ AGGREGATORS = Attach(
     name="aggregator",
     kind=SERVICE,
     by="repo",
-    columns=(Column("cid"), Column("display_name"), Column("indexed_at_us", Type.INTEGER)),
+    columns=(Column("cid", Type.CID), Column("display_name"), Column("indexed_at_us", Type.INTEGER)),
     row=_row,
 )
 """What each aggregator says of itself; the record itself stands in the registers."""

@@ -14,7 +14,7 @@ def _row(it: Live) -> tuple[str, tuple[int]]:
 AUTHORIZATIONS = Effective(
     name="authorization",
     kind=AUTHORIZATION,
-    subject="aggregator",
+    subject=Column("aggregator"),
     actor="community",
     columns=(Column("enabled", Type.FLAG),),
     row=_row,

@@ -1,7 +1,7 @@
 """Blocks: the communities an actor wants to see nothing of."""
 
 from strandline.forum.records import BLOCK, Block
-from strandline.schema import Effective, Index, Live
+from strandline.schema import Column, Effective, Index, Live
 
 __all__ = ["BLOCKS"]
 
@@ -14,7 +14,7 @@ def _row(it: Live) -> tuple[str, tuple[()]]:
 BLOCKS = Effective(
     name="block",
     kind=BLOCK,
-    subject="community",
+    subject=Column("community"),
     actor="actor",
     row=_row,
     indexes=(Index("by_actor", partition=("actor",), order=("community",), descending=False, total=True),),

@@ -5,7 +5,7 @@ from typing import Any
 from strandline.forum.rank import ranks, sort_at
 from strandline.forum.records import COMMENT, Comment
 from strandline.forum.views.tally import TALLY
-from strandline.schema import Attach, Column, Index, Live, Type, key_of
+from strandline.schema import Attach, Column, Index, Live, Type
 
 __all__ = ["COMMENTS"]
 
@@ -14,7 +14,7 @@ _SORT_AT = 4
 
 def _row(it: Live) -> tuple[Any, ...]:
     comment: Comment = it.record
-    root, parent = key_of(comment.reply.root.uri), key_of(comment.reply.parent.uri)
+    root, parent = comment.reply.root.uri, comment.reply.parent.uri
     at = sort_at(comment.created_at, it.first_seen_us)
     edited_at = it.seen_us if it.edited else None
     return it.cid, it.did, root, parent, at, it.first_seen_us, edited_at
@@ -28,10 +28,10 @@ COMMENTS = Attach(
     name="comment",
     kind=COMMENT,
     columns=(
-        Column("cid"),
+        Column("cid", Type.CID),
         Column("author"),
-        Column("root"),
-        Column("parent"),
+        Column("root", Type.KEY),
+        Column("parent", Type.KEY),
         Column("sort_at_us", Type.INTEGER),
         Column("indexed_at_us", Type.INTEGER),
         Column("edited_at_us", Type.INTEGER, null=True),

@@ -43,7 +43,7 @@ COMMUNITIES = Attach(
     kind=COMMUNITY_PROFILE,
     by="repo",
     columns=(
-        Column("cid"),
+        Column("cid", Type.CID),
         Column("name"),
         Column("display_name", null=True),
         Column("visibility"),

@@ -28,7 +28,7 @@ POSTS = Attach(
     kind=POST,
     columns=(
         Column("uri"),
-        Column("cid"),
+        Column("cid", Type.CID),
         Column("community"),
         Column("author"),
         Column("title", null=True),

@@ -57,7 +57,7 @@ PROFILES = Attach(
     kind=ACTOR_PROFILE,
     by="repo",
     columns=(
-        Column("cid"),
+        Column("cid", Type.CID),
         Column("display_name", null=True),
         Column("bio", null=True),
         Column("indexed_at_us", Type.INTEGER),

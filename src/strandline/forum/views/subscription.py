@@ -14,7 +14,7 @@ def _row(it: Live) -> tuple[str, tuple[int, int]]:
 SUBSCRIPTIONS = Effective(
     name="subscription",
     kind=SUBSCRIPTION,
-    subject="community",
+    subject=Column("community"),
     actor="actor",
     columns=(Column("content_visibility", Type.INTEGER), Column("ended", Type.FLAG)),
     row=_row,

@@ -3,7 +3,7 @@
 from typing import Any
 
 from strandline.forum.records import COMMENT, Comment
-from strandline.schema import Column, Live, Rows, Weighted, key_of
+from strandline.schema import Column, Live, Rows, Type, Weighted
 
 __all__ = ["TALLY"]
 
@@ -17,12 +17,12 @@ def _of_vote(vote: Any) -> list[Weighted]:
 def _of_comment(it: Live) -> list[Weighted]:
     comment: Comment = it.record
     reply = comment.reply
-    return [((key_of(reply.root.uri),), _COMMENT), ((key_of(reply.parent.uri),), _REPLY)]
+    return [((reply.root.uri,), _COMMENT), ((reply.parent.uri,), _REPLY)]
 
 
 TALLY = Rows(
     name="tally",
-    key=(Column("subject"),),
+    key=(Column("subject", Type.KEY),),
     sums=("upvotes", "downvotes", "reply_count", "comment_count"),
     sources={"vote": _of_vote, COMMENT: _of_comment},
 )

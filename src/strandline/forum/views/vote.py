@@ -1,20 +1,20 @@
 """Votes: of one voter's votes on one subject, the one that counts."""
 
 from strandline.forum.records import VOTE, Vote
-from strandline.schema import Column, Effective, Index, Live, key_of
+from strandline.schema import Column, Effective, Index, Live, Type
 
 __all__ = ["VOTES"]
 
 
 def _row(it: Live) -> tuple[str, tuple[str]]:
     vote: Vote = it.record
-    return key_of(vote.subject.uri), (vote.direction,)
+    return vote.subject.uri, (vote.direction,)
 
 
 VOTES = Effective(
     name="vote",
     kind=VOTE,
-    subject="subject",
+    subject=Column("subject", Type.KEY),
     actor="voter",
     columns=(Column("direction"),),
     row=_row,

@@ -1,0 +1,144 @@
+"""
+The command itself: its subcommands, its help, and how it ends.
+
+Only what is asked for is imported: `strandline --help` needs no engine.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Final
+
+import click
+
+from strandline_cli.command import LazyGroup
+from strandline_cli.exit import BUG, CODES, OK, OUTPUT, code_of, telling
+from strandline_cli.stop import Stopped, stoppable
+
+__all__ = ["SECTIONS", "run", "strandline"]
+
+_AT: Final = "strandline_cli.commands"
+
+SECTIONS: Final = {
+    "Take in": {
+        "replay": (f"{_AT}.replay:replay", "Take logs into a store."),
+        "world": (f"{_AT}.world:world", "Write the log of a made-up forum."),
+    },
+    "Look at the forum": {
+        "feed": (f"{_AT}.feed:feed", "Show posts: of all communities, of one, or of those a viewer follows."),
+        "thread": (f"{_AT}.thread:thread", "Show a post and what was said under it."),
+        "post": (f"{_AT}.entry:post", "Show a post."),
+        "community": (f"{_AT}.entry:community", "Show a community."),
+        "profile": (f"{_AT}.entry:profile", "Show a profile."),
+    },
+    "Ask why": {
+        "explain": (f"{_AT}.explain:explain", "Say why a record counts, or does not."),
+        "quarantine": (f"{_AT}.refused:quarantine", "List the records that stand but are not valid."),
+        "dead-letters": (f"{_AT}.refused:dead_letters", "List the lines that were no events."),
+    },
+    "Trust it": {
+        "verify": (f"{_AT}.verify:verify", "Compare the views with what the registers say."),
+        "dump": (f"{_AT}.dump:dump", "Print the views as sorted lines of JSON."),
+        "digest": (f"{_AT}.dump:digest", "Print the SHA-256 of the dump."),
+    },
+    "Keep it": {
+        "rebuild": (f"{_AT}.rebuild:rebuild", "Make the views anew from the registers."),
+        "doctor": (f"{_AT}.doctor:doctor", "Say what is installed, what the store holds and whether it is sound."),
+        "lexicon": (f"{_AT}.lexicon:lexicon", "Write the lexicons of the forum's records."),
+    },
+}
+"""The subcommands, by heading: where each is, and what it does."""
+
+
+class _Strandline(LazyGroup):
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_epilog(ctx, formatter)
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code), meaning) for code, meaning in CODES.items()])
+
+
+@click.group(
+    cls=_Strandline,
+    sections=SECTIONS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    subcommand_metavar="COMMAND ...",
+    options_metavar="[--store URL]",
+    examples=(
+        "strandline world --seed 7 --events 20000 > log.ndjson",
+        "strandline replay log.ndjson --store sqlite:///forum.db",
+        "strandline feed discover --store sqlite:///forum.db",
+        "strandline replay --help",
+    ),
+)
+@click.option(
+    "--store", "url", metavar="URL", envvar="STRANDLINE_STORE", help="The store; may also follow the command."
+)
+@click.version_option(version("strandline"), message="%(prog)s %(version)s")
+def strandline(url: str | None) -> None:
+    """
+    Index a forum on the AT Protocol: a Jetstream log in, a right index out.
+
+    The log may come in any order, with repetitions and garbage in it, and in any number of runs: the index says the
+    same.
+    """
+    del url  # read by the subcommands, off the context
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command and return its exit code; errors are told on standard error."""
+    if "_STRANDLINE_COMPLETE" in os.environ:
+        return _complete(os.environ["_STRANDLINE_COMPLETE"])
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    with stoppable():
+        try:
+            code = _invoke(arguments)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            code = _let_go(sys.stdout.fileno(), OK)
+        except Stopped as stopped:
+            code = _stopped(stopped)
+        except Exception as error:
+            code = _failed(error)
+    return code
+
+
+def _invoke(arguments: Sequence[str]) -> int:
+    try:
+        with strandline.make_context("strandline", list(arguments)) as context:
+            strandline.invoke(context)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    return OK
+
+
+def _stopped(stopped: Stopped) -> int:
+    print(f"strandline: stopped{': ' if stopped.hint else ''}{stopped.hint}", file=sys.stderr)
+    return stopped.code
+
+
+def _failed(error: Exception) -> int:
+    code = code_of(error)
+    if code is None:
+        traceback.print_exception(error)
+        print("strandline: error: this is a bug in strandline; please report it with the lines above", file=sys.stderr)
+        return BUG
+    print(f"strandline: error: {telling(error)}", file=sys.stderr)
+    return _let_go(sys.stdout.fileno(), code) if code == OUTPUT else code
+
+
+def _let_go(descriptor: int, code: int) -> int:
+    """Send to nowhere what was not yet written, so that Python's own end does not stumble over it."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+    return code
+
+
+def _complete(instruction: str) -> int:
+    from click.shell_completion import shell_complete
+
+    return shell_complete(strandline, {}, "strandline", "_STRANDLINE_COMPLETE", instruction)
