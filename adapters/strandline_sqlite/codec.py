@@ -2,10 +2,10 @@
 How values stand in the file: as they are, but for content identifiers.
 
 A CID is 59 letters of text, or 36 bytes; the usual ones are kept as bytes, whatever else is called a cid as text.
+Those by which rows are sought or sorted stay text, so that keys are compared as they are given.
 """
 
 import re
-from base64 import b32decode, b32encode
 from collections.abc import Callable, Sequence
 
 from strandline.schema import Row, Table, Type
@@ -17,6 +17,9 @@ PAGE_BYTES = 16_384
 
 Turn = Callable[[Row], Row] | None
 
+_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+_TO_DIGITS = bytes.maketrans(_LETTERS.encode(), b"0123456789abcdefghijklmnopqrstuv")
+_PAIRS = [one + other for one in _LETTERS for other in _LETTERS]
 _USUAL = re.compile("b[a-z2-7]{57}[aeimquy4]")
 
 
@@ -31,7 +34,12 @@ def decoder(table: Table) -> Turn:
 
 
 def _turn(table: Table, turned: Callable[[object], object]) -> Turn:
-    places = [at for at, column in enumerate(table.columns) if column.type is Type.CID]
+    sought = {name for index in table.indexes for name in (*index.partition, *index.order)}
+    places = [
+        at
+        for at, column in enumerate(table.columns[table.key_size :], table.key_size)
+        if column.type is Type.CID and column.name not in sought
+    ]
     if not places:
         return None
 
@@ -46,12 +54,15 @@ def _turn(table: Table, turned: Callable[[object], object]) -> Turn:
 
 def _to_bytes(cid: object) -> object:
     if isinstance(cid, str) and _USUAL.fullmatch(cid):
-        return b32decode(f"{cid[1:].upper()}======")
+        return (int(cid.encode()[1:].translate(_TO_DIGITS), 32) >> 2).to_bytes(36, "big")
     return cid
 
 
 def _to_text(cid: object) -> object:
-    return f"b{b32encode(cid).decode().rstrip('=').lower()}" if isinstance(cid, bytes) else cid
+    if not isinstance(cid, bytes):
+        return cid
+    bits = int.from_bytes(cid, "big") << 2
+    return "b" + "".join([_PAIRS[bits >> at & 1023] for at in range(280, -1, -10)])
 
 
 def all_turned(turn: Turn, rows: Sequence[Row]) -> Sequence[Row]:

@@ -67,9 +67,13 @@ def _turned(columns: Sequence[Column], keys: Keys) -> Callable[[tuple[Any, ...]]
     places = frozenset(at for at, column in enumerate(columns) if column.type is Type.KEY)
     if not places:
         return None
-    if len(columns) == 1:
+    if len(columns) == 1 and not columns[0].null:
         return lambda values: (keys.of(values[0]),)
-    return lambda values: tuple(keys.of(it) if at in places else it for at, it in enumerate(values))
+
+    def turned(values: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(keys.of(it) if at in places and it is not None else it for at, it in enumerate(values))
+
+    return turned
 
 
 def sum_rows(sums: Mapping[Key, Sequence[int]], known: Mapping[Key, Row]) -> dict[Key, Row | None]:
@@ -138,6 +142,7 @@ def elections(view: Effective, keys: Keys, moved: Sequence[tuple[Live | None, Li
     """Return, for each (subject, actor) concerned, which records left and which came."""
     pairs: dict[Key, Election] = {}
     keyed = view.subject.type is Type.KEY
+    turned = _turned(view.columns, keys)
     for old, new in moved:
         if old is not None:
             subject, _ = view.row(old)
@@ -146,6 +151,7 @@ def elections(view: Effective, keys: Keys, moved: Sequence[tuple[Live | None, Li
         if new is not None:
             subject, shown = view.row(new)
             subject = keys.of(subject) if keyed else subject
+            shown = shown if turned is None else turned(shown)
             pairs.setdefault((subject, new.did), Election()).came[new.rkey] = (new.rev, shown)
     return pairs
 

@@ -11,11 +11,11 @@ Source: https://github.com/bluesky-social/jetstream, its v1 `/subscribe` and v2 
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, Final, Literal, NoReturn
 
 from attrs import field, frozen
 
+from strandline.memo import remembered
 from strandline.syntax import Did, Nsid, RecordKey, Tid, datetime_us
 from strandline.wirejson import InvalidJson, canonical, parse
 
@@ -37,7 +37,6 @@ __all__ = [
 MAX_LINE_BYTES: Final = 4 * 1024 * 1024
 MAX_DID_BYTES: Final = 512
 MAX_URI_BYTES: Final = 1200
-MAX_NSID_BYTES: Final = 317
 MAX_INTEGER: Final = 2**53 - 1
 
 BAD_REASONS: Final[Mapping[str, str]] = {
@@ -69,8 +68,8 @@ BAD_REASONS: Final[Mapping[str, str]] = {
 
 Operation = Literal["create", "update", "delete"]
 
-_is_did = lru_cache(maxsize=65_536)(Did.matches)
-_is_nsid = lru_cache(maxsize=4096)(Nsid.matches)
+_is_did = remembered(Did.matches)
+_is_nsid = remembered(Nsid.matches)
 
 _V2 = "network.bsky.jetstream.subscribeEvents#"
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -252,7 +251,7 @@ def _commit(envelope: dict[str, Any], body: Any, seen_us: int, plain: bool) -> C
         _refuse("operation", "operation", operation)
     if type(rev) is not str or not Tid.matches(rev):
         _refuse("rev", "rev", rev)
-    if type(collection) is not str or len(collection) > MAX_NSID_BYTES or not _is_nsid(collection):
+    if type(collection) is not str or not _is_nsid(collection):
         _refuse("collection", "collection", collection)
     if type(rkey) is not str or not RecordKey.matches(rkey):
         _refuse("rkey", "rkey", rkey)

@@ -30,6 +30,7 @@ from attrs import Factory, field, frozen
 from strandline.errors import InvalidSchema
 from strandline.lexicon.fault import Fault
 from strandline.lexicon.model import Tolerance, definition_of, export
+from strandline.memo import remembered
 
 __all__ = [
     "Attach",
@@ -244,8 +245,12 @@ class Keys:
         """The NSID of each name."""
         return {name: collection for collection, name in self.names.items()}
 
-    def of(self, uri: str) -> str:
-        """Return the key of an at-uri of the form `at://did/collection/rkey`; a key stays as it is."""
+    @cached_property
+    def of(self) -> Callable[[str], str]:
+        """Give the key of an at-uri of the form `at://did/collection/rkey`; a key stays as it is."""
+        return remembered(self._of)
+
+    def _of(self, uri: str) -> str:
         if not uri.startswith("at://"):
             return uri
         _, _, did, collection, rkey = uri.split("/")

@@ -97,7 +97,12 @@ def has_odd_number(value: Any) -> bool:
         return kind is float or (kind is int and not -MAX_INTEGER <= value <= MAX_INTEGER)
     for item in value:
         kind = type(item)
-        if kind is not str and kind is not bool and has_odd_number(item):
+        if kind is str or kind is bool or item is None:
+            continue
+        if kind is int:
+            if not -MAX_INTEGER <= item <= MAX_INTEGER:
+                return True
+        elif kind is float or has_odd_number(item):
             return True
     return False
 

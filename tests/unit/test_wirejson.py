@@ -9,15 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from strandline import wirejson
 from strandline.wirejson import MAX_NESTING, InvalidJson, canonical, canonical_plain, loads, parse
 
 pytest.importorskip("orjson")
-
-PLAINLY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 
 @pytest.fixture(params=["orjson", "standard library"])
@@ -154,22 +152,24 @@ def test_nesting_counts_both_brackets_together(parser: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        b'"' + b"[" * 65 + rb"\"" * 2_000_000,
-        b"[" * 65 + b'"' * 4_000_000,
-        b'["' + b"{" * 4_000_000,
-        b"[" * 65 + b"]" * 65 + b"\\" * 4_000_000,
-        b'{"":' * 65 + b'"\\"' * 1_000_000,
+        b'"' + b"[" * 65 + rb"\"" * 500_000,
+        b"[" * 65 + b'"' * 1_000_000,
+        b'["' + b"{" * 1_000_000,
+        b"[" * 65 + b"]" * 65 + b"\\" * 1_000_000,
+        b'{"":' * 65 + b'"\\"' * 250_000,
     ],
     ids=["escaped quotes", "quotes", "brackets in a string", "backslashes", "strings that never end"],
 )
-def test_a_line_of_4_mib_is_refused_in_time_that_grows_with_its_length(parser: str, text: bytes) -> None:
+def test_a_line_of_a_mib_is_refused_in_time_that_grows_with_its_length(parser: str, text: bytes) -> None:
     began = time.process_time()
     assert told(text) in {"json", "nesting"}
-    assert time.process_time() - began < 5, "some 50 ms each; what costs the square would take an hour"
+    assert time.process_time() - began < 5, "some 100 ms each; what costs the square would take an hour"
 
 
 def test_what_is_read_does_not_hang_on_the_interpreters_own_limit() -> None:
-    said = "import sys; from strandline.wirejson import *\ntry: loads(b'9'*4301)\nexcept InvalidJson as e: print(e.reason)"
+    said = (
+        "import sys; from strandline.wirejson import *\ntry: loads(b'9'*4301)\nexcept InvalidJson as e: print(e.reason)"
+    )
     for limit in ("0", "640", "100000"):
         environment = os.environ | {"PYTHONINTMAXSTRDIGITS": limit}
         run = subprocess.run([sys.executable, "-c", said], env=environment, capture_output=True, text=True, check=True)
@@ -214,21 +214,21 @@ json_values: st.SearchStrategy[str] = st.recursive(
 )
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(json_texts())
 def test_every_text_means_the_same_with_and_without_orjson(text: bytes) -> None:
     one, other = both(lambda: told(text))
     assert one == other
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=40))
 def test_any_bytes_mean_the_same_with_and_without_orjson(text: bytes) -> None:
     one, other = both(lambda: told(text))
     assert one == other
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(json_texts())
 @example(b'{"b":1,"a":[1.0,-0.0,1e16,5e-324]}')
 @example(rb'["\ud800","\\ud800","\udbff\udfff","\u007f\u2028\u0000"]')
@@ -249,7 +249,7 @@ def _sorted(value: Any) -> Any:
     return [_sorted(item) for item in value] if isinstance(value, list) else value
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(json_texts())
 @example(b'["a",1,null,{"b":true}]')
 def test_what_is_surely_plain_is_written_the_same_the_quick_way(text: bytes) -> None:
@@ -273,7 +273,7 @@ def _odd(value: Any) -> bool:
 
 
 def test_canonical_json_has_sorted_keys_no_spaces_and_plain_utf8(parser: str) -> None:
-    value = {"é": 1, "z": [True, None], "a": {"\u007f": "\u2028", "B": "\"\\\n\x01"}, "\U0001f30a": "", "\uffff": 0}
+    value = {"é": 1, "z": [True, None], "a": {"\u007f": "\u2028", "B": '"\\\n\x01'}, "\U0001f30a": "", "\uffff": 0}
     said = '{"a":{"B":"\\"\\\\\\n\\u0001","\x7f":"\u2028"},"z":[true,null],"é":1,"\uffff":0,"🌊":""}'
     assert canonical(value) == said.encode()
 

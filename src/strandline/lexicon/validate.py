@@ -21,6 +21,7 @@ from strandline.lexicon.datamodel import blob_faults, bytes_length, is_integer, 
 from strandline.lexicon.document import FORMATS, Catalog
 from strandline.lexicon.fault import MAX_FAULTS, Fault, show, step, under
 from strandline.lexicon.graphemes import exceeds, grapheme_count
+from strandline.memo import remembered
 from strandline.syntax import Cid, Nsid, RecordKey, Tid
 
 __all__ = ["Validator", "compile_record", "compile_record_key", "compile_ref"]
@@ -344,9 +345,11 @@ _INTEGER_RULES: Final[_Rules] = {
     "maximum": (lambda most: lambda value: bool(value <= most), "at most {}"),
 }
 
+_QUICK: Final = {name: remembered(FORMATS[name]) for name in ("at-uri", "cid", "did", "language")}
+
 _STRING_RULES: Final[_Rules] = {
     **_ENUM_RULES,
-    "format": (lambda name: FORMATS[name], "the format {}"),
+    "format": (lambda name: _QUICK.get(name) or FORMATS[name], "the format {}"),
     "minLength": (lambda least: lambda text: _utf8_bytes(text) >= least, "at least {} UTF-8 bytes"),
     "maxLength": (
         lambda most: lambda text: len(text) * 4 <= most or _utf8_bytes(text) <= most,

@@ -9,8 +9,11 @@ from collections.abc import Iterator
 
 from strandline import syntax
 from strandline.lexicon.fault import Fault, show
+from strandline.memo import remembered
 
 __all__ = ["fault", "not_a_record", "not_the_repo", "only_self"]
+
+_record_uri = remembered(syntax.record_uri)
 
 
 def fault(path: str, message: str) -> Fault:
@@ -32,5 +35,5 @@ def not_the_repo(path: str, did: str, repo: str) -> Iterator[Fault]:
 
 def not_a_record(path: str, uri: str) -> Iterator[Fault]:
     """Tell of an at-uri that is not `at://did/collection/rkey`."""
-    if syntax.record_uri(uri) is None:
+    if _record_uri(uri) is None:
         yield fault(path, f"is not at://did/collection/rkey: {show(uri)}")

@@ -1,0 +1,184 @@
+"""
+Logs into a store, in batches, each committed with how many lines of its log are taken in.
+
+Whatever ends a log early (its end is missing, the disk is full, somebody presses Ctrl-C), what was read before is
+committed in whole batches, the last one shorter; then the trouble is told. So a replay can always go on, or be begun
+again: the views are the same.
+"""
+
+import gc
+import os
+import shlex
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from time import perf_counter
+from typing import Final
+
+import click
+from attrs import asdict, define
+
+from strandline import Cursor, Ingest, LogError, Outcome, Store, decode, run
+from strandline.event import Decoded
+from strandline.forum import SCHEMA
+from strandline.index import BATCH
+from strandline_cli.command import Command, json_option, store_of, store_option
+from strandline_cli.opened import writing
+from strandline_cli.progress import Progress, showing_progress
+from strandline_cli.show import card, console, print_json
+from strandline_cli.stop import Stopped, held
+from strandline_files import read_lines
+
+__all__ = ["replay"]
+
+COLLECT_EVERY: Final = 200_000
+"""Objects made between two collections of garbage: about a batch's, which go without one."""
+
+
+@define
+class Sofar:
+    """How far a replay has come: lines passed over, and seconds at work."""
+
+    skipped: int = 0
+    seconds: float = 0.0
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        "strandline replay log.ndjson --store sqlite:///forum.db",
+        "strandline replay day1.ndjson.zst day2.ndjson.gz --store sqlite:///forum.db --resume",
+        "zcat log.gz | strandline replay - --store sqlite:///forum.db",
+    ),
+)
+@click.argument("logs", metavar="LOG...", nargs=-1, required=True)
+@store_option
+@click.option(
+    "--batch", type=click.IntRange(1), default=BATCH, show_default=True, help="Lines a commit; the views do not differ."
+)
+@click.option("--resume", is_flag=True, help="Pass over the lines of each log that were taken in before.")
+@json_option
+def replay(logs: Sequence[str], url: str | None, batch: int, resume: bool, as_json: bool) -> None:
+    """
+    Take logs into a store.
+
+    A LOG is a file of one Jetstream event a line, plain, gzip or zstd, or "-" for standard input; v1 and v2 lines may be
+    mixed. A log taken in twice changes nothing. Bad lines are counted and kept as dead letters; they stop nothing.
+
+    Stopped by Ctrl-C, the command finishes the batch in hand and says how to go on. How many lines of each log were
+    taken in is kept under the log's absolute path, so a log may grow between two runs with --resume, but not change.
+    """
+    _refuse_missing(logs[0])
+    sofar = Sofar()
+    with writing(url) as store, _unhurried_collection(), showing_progress() as progress:
+        ingest = Ingest(store, SCHEMA)
+        began = perf_counter()
+        try:
+            for log in logs:
+                _take_in(ingest, log, batch, resume, sofar, progress)
+            run(ingest.finish())
+        except Stopped as stopped:
+            stopped.hint = f"go on with\n    {_again(logs, store_of(url), batch)}"
+            raise
+        finally:
+            sofar.seconds = perf_counter() - began
+            progress.end()
+            _tell(ingest.outcome, sofar, resume, as_json)
+
+
+def _refuse_missing(log: str) -> None:
+    """Refuse a log that is not there, before a store is made for it."""
+    if log != "-" and not Path(log).exists():
+        raise LogError(f"{log!r} does not exist: check the path; `-` is standard input")
+
+
+def source_of(log: str) -> str:
+    """Return the name under which is kept how many lines of a log were taken in."""
+    path = os.fsencode(os.path.abspath(log)).decode("utf-8", "backslashreplace")
+    return "stdin" if log == "-" else f"file:{path}"
+
+
+def _take_in(ingest: Ingest, log: str, batch: int, resume: bool, sofar: Sofar, progress: Progress) -> None:
+    source = source_of(log)
+    position = (run(ingest.cursor(source)) or 0) if resume else 0
+    lines = progress.watched(log, read_lines(log))
+    _pass_over(log, lines, position)
+    sofar.skipped += position
+
+    def fold(events: list[Decoded]) -> None:
+        nonlocal position
+        position += len(events)
+        run(ingest.fold(events, Cursor(source, position)))
+        progress.took(len(events))
+
+    while _take_batch(lines, batch, fold) == batch:
+        pass
+
+
+def _pass_over(log: str, lines: Iterator[bytes], count: int) -> None:
+    found = sum(1 for _ in islice(lines, count))
+    if found < count:
+        raise LogError(
+            f"{log!r} holds {found:,} lines, but {count:,} were taken in: it is not the log it was; "
+            "take it in without --resume"
+        )
+
+
+def _take_batch(lines: Iterator[bytes], size: int, fold: Callable[[list[Decoded]], None]) -> int:
+    """Fold the next lines, those before any trouble too; return how many they were."""
+    events: list[Decoded] = []
+    try:
+        for line in islice(lines, size):
+            events.append(decode(line))
+    finally:
+        if events:
+            with held():
+                fold(events)
+    return len(events)
+
+
+@contextmanager
+def _unhurried_collection() -> Iterator[None]:
+    """Collect garbage less often: a batch is many objects and no cycles."""
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_EVERY, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+
+
+def _again(logs: Sequence[str], url: str, batch: int) -> str:
+    size = [] if batch == BATCH else ["--batch", str(batch)]
+    command = shlex.join(["strandline", "replay", *logs, "--store", url, *size, "--resume"])
+    return f"{command}\nand the same standard input, from its beginning" if "-" in logs else command
+
+
+def _tell(outcome: Outcome, sofar: Sofar, resume: bool, as_json: bool) -> None:
+    rate = round(outcome.read / sofar.seconds) if sofar.seconds else 0
+    if as_json:
+        told = asdict(outcome) | {"skipped": sofar.skipped, "seconds": round(sofar.seconds, 3), "eventsPerSecond": rate}
+        print_json(told)
+        return
+    rows = {
+        "skipped": f"{sofar.skipped:,}  taken in before" if resume else None,
+        "read": f"{outcome.read:,}",
+        "applied": f"{outcome.applied:,}",
+        "stale": f"{outcome.stale:,}",
+        "other apps'": f"{outcome.other:,}",
+        "control": f"{outcome.control:,}",
+        "bad": _by_reason(outcome.bad),
+        "quarantined": _by_reason(outcome.quarantined),
+        "events/s": f"{rate:,}",
+    }
+    console().print(card(rows))
+
+
+def _by_reason(counts: Counter[str]) -> str:
+    reasons = ", ".join(f"{reason} {count:,}" for reason, count in counts.most_common())
+    return f"{counts.total():,}" + (f"  ({reasons})" if reasons else "")

@@ -1,0 +1,104 @@
+"""
+Progress on a terminal: how much of a log is read, and how fast. In a pipe there is none.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, Protocol
+
+from rich.progress import BarColumn, SpinnerColumn, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from strandline_cli.show import console, text
+
+__all__ = ["Progress", "showing_progress", "working"]
+
+
+class Progress(Protocol):
+    """Is told what goes on."""
+
+    def watched(self, log: str, lines: Iterator[bytes]) -> Iterator[bytes]:
+        """Return the lines of a log, and watch how far they are read."""
+        ...
+
+    def took(self, count: int) -> None:
+        """So many lines were taken in."""
+        ...
+
+    def end(self) -> None:
+        """Nothing more will come; leave the terminal as it was."""
+        ...
+
+
+class _Silent:
+    def watched(self, log: str, lines: Iterator[bytes]) -> Iterator[bytes]:
+        return lines
+
+    def took(self, count: int) -> None:
+        pass
+
+    def end(self) -> None:
+        pass
+
+
+class _Shown:
+    def __init__(self, bar: Bar) -> None:
+        self._bar = bar
+        self._task: TaskID | None = None
+        self._taken = self._read_bytes = 0
+
+    def watched(self, log: str, lines: Iterator[bytes]) -> Iterator[bytes]:
+        if self._task is not None:
+            self._bar.remove_task(self._task)
+        self._taken = self._read_bytes = 0
+        self._task = self._bar.add_task(text(log).plain, total=_plain_bytes(log), count="0")
+        return self._counted(lines)
+
+    def took(self, count: int) -> None:
+        if self._task is not None:
+            self._taken += count
+            task = self._bar.tasks[0]
+            rate = self._taken / task.elapsed if task.elapsed else 0
+            told = f"{self._taken:,} lines, {rate:,.0f}/s"
+            self._bar.update(self._task, completed=self._read_bytes, count=told)
+
+    def end(self) -> None:
+        self._bar.stop()
+
+    def _counted(self, lines: Iterator[bytes]) -> Iterator[bytes]:
+        for line in lines:
+            self._read_bytes += len(line) + 1
+            yield line
+
+
+def _plain_bytes(log: str) -> int | None:
+    """Return a log's size in bytes; None where its lines' sizes say nothing of it."""
+    if log == "-" or log.endswith((".gz", ".zst")):
+        return None
+    path = Path(log)
+    return path.stat().st_size if path.is_file() else None
+
+
+@contextmanager
+def showing_progress() -> Iterator[Progress]:
+    """Show progress on standard error where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield _Silent()
+        return
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[count]}", markup=False),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=console(error=True), transient=True, refresh_per_second=5) as bar:
+        yield _Shown(bar)
+
+
+def working(words: str) -> AbstractContextManager[Any]:
+    """Show on a terminal that something goes on whose end cannot be foretold; print nothing meanwhile."""
+    return console(error=True).status(words) if sys.stderr.isatty() else nullcontext()
