@@ -101,7 +101,7 @@ def run(arguments: Sequence[str]) -> int:
             code = _let_go(sys.stdout.fileno(), OK)
         except Stopped as stopped:
             code = _stopped(stopped)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # the outermost: it becomes an exit code
             code = _failed(error)
     return code
 

@@ -1,5 +1,5 @@
 """
-What every subcommand is made of: examples in its help, the options that several share, and at-uris as a type.
+What every subcommand is made of: examples in its help, the options that several share, and its arguments.
 
 This file imports nothing but click, so that `strandline --help` is quick.
 """
@@ -15,11 +15,11 @@ __all__ = [
     "Command",
     "Group",
     "LazyGroup",
-    "RecordUri",
     "json_option",
     "limit_option",
     "store_of",
     "store_option",
+    "uri_argument",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -96,18 +96,18 @@ class LazyGroup(Group):
                 formatter.write_dl([(name, summary) for name, (_, summary) in commands.items()], col_max=14)
 
 
-class RecordUri(click.ParamType):
-    """The at-uri of a record."""
+def uri_argument(*, required: bool = True) -> Callable[[F], F]:
+    """Let a command be told the at-uri of a record, as `uri`."""
+    metavar = "AT-URI" if required else "[AT-URI]"
+    return click.argument("uri", metavar=metavar, required=required, callback=_record_uri)
 
-    name = "at-uri"
 
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the at-uri if it is one."""
-        from strandline.syntax import record_uri
+def _record_uri(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    from strandline.syntax import record_uri
 
-        if record_uri(value) is None:
-            self.fail(f"{value!r} is no at-uri of a record: write at://DID/COLLECTION/RKEY", param, ctx)
-        return value
+    if value is not None and record_uri(value) is None:
+        raise click.BadParameter(f"{value!r} is no at-uri of a record: write at://DID/COLLECTION/RKEY.", ctx, param)
+    return value
 
 
 def store_option(command: F) -> F:

@@ -8,9 +8,8 @@ from typing import Any
 from attrs import frozen
 
 from strandline import Store, run
-from strandline.forum import queries
+from strandline.forum import SCHEMA, queries
 from strandline.register import REGISTER, Register
-from strandline.schema import uri_of
 from strandline.wirejson import loads
 from strandline_cli.show import camel
 
@@ -44,7 +43,9 @@ def known(store: Store, uris: Iterable[str], dids: Iterable[str] = ()) -> Known:
     paths = [tuple(reversed(uri[5:].split("/"))) for uri in uris]
     registers = map(Register._make, run(store.get(REGISTER.name, paths)).values())
     records = {f"at://{it.did}/{it.collection}/{it.rkey}": loads((it.record or "{}").encode()) for it in registers}
-    communities = map(store.layout.table("community").row, run(store.get("community", [(did,) for did in every])).values())
+    communities = map(
+        store.layout.table("community").row, run(store.get("community", [(did,) for did in every])).values()
+    )
     return Known(records, run(queries.handles(store, every)), {row.did: row.name for row in communities})
 
 
@@ -66,8 +67,8 @@ def comment_json(row: Any, about: Known) -> dict[str, Any]:
     """Return a comment as a JSON object."""
     told = camel(row)
     del told["key"]
-    uri = uri_of(row.key)
-    told |= {"uri": uri, "root": uri_of(row.root), "parent": uri_of(row.parent)}
+    uri = SCHEMA.keys.uri(row.key)
+    told |= {"uri": uri, "root": SCHEMA.keys.uri(row.root), "parent": SCHEMA.keys.uri(row.parent)}
     return told | {"authorHandle": about.handles.get(row.author), "record": about.records.get(uri)}
 
 

@@ -36,5 +36,3 @@ def did_of(store: Store, who: str) -> str:
         if rows:
             return str(rows[0][0])
     raise NotThere(f"no account claims the handle {handle!r}")
-
-

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TextIO, cast
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, RenderableType
@@ -44,6 +44,9 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _RISKY: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb]"
 )
+
+
+_BLANK_ENDS: Final = re.compile(" +$", re.MULTILINE)
 
 
 def plain(words: str) -> str:
@@ -117,13 +120,26 @@ def console(*, error: bool = False) -> Console:
     stream = sys.stderr if error else sys.stdout
     wide = None if stream.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
     return Console(
-        file=stream,
+        file=stream if stream.isatty() else cast(TextIO, _Tidy(stream)),
         width=wide,
         color_system=None if os.environ.get("NO_COLOR") else "auto",
         markup=False,
         emoji=False,
         highlight=False,
     )
+
+
+class _Tidy:
+    """Takes the blanks off the ends of lines, with which tables are filled up."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, words: str) -> int:
+        return self._stream.write(_BLANK_ENDS.sub("", words))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[RenderableType]], numbers: Iterable[str] = ()) -> Table:

@@ -91,9 +91,9 @@ def delete(table: Table, suffix: str) -> str:
     return f"DELETE FROM {_name(table, suffix)} WHERE {where}"
 
 
-def scan(table: Table) -> str:
+def scan(table: Table, suffix: str = "") -> str:
     """Return the statement that reads all rows by key."""
-    return f'SELECT {_columns(table)} FROM "{table.name}" ORDER BY {_key(table)}'
+    return f"SELECT {_columns(table)} FROM {_name(table, suffix)} ORDER BY {_key(table)}"
 
 
 def page(table: Table, index: Index, *, after: int, bound: int, suffix: str = "") -> str:

@@ -34,6 +34,7 @@ from strandline.ports import Changes, Key, Layout
 from strandline.schema import Row, Table
 from strandline_sqlite import sql
 from strandline_sqlite.codec import PAGE_BYTES, all_turned, decoder, encoder
+from strandline_sqlite.inspection import Inspection, inspect
 from strandline_sqlite.lock import WriterLock
 from strandline_sqlite.migrations import APPLICATION_ID, migrate
 
@@ -57,11 +58,14 @@ class SQLiteStore:
         self._connection, self._lock = connection, lock
         self._suffix: Mapping[str, str] = {}
         self._said: dict[tuple[Any, ...], str] = {}
+        self._idle: list[sqlite3.Connection] = []
         self._encode = {name: encoder(table) for name, table in layout.tables.items()}
         self._decode = {name: decoder(table) for name, table in layout.tables.items()}
 
     async def load(self, table: str, keys: Collection[Key]) -> dict[Key, Row]:
         """Return the rows at `keys`."""
+        if not keys:
+            return {}
         size = self.layout.table(table).key_size
         found: dict[Key, Row] = {}
         with _translated(self.path), self._snapshot():
@@ -117,16 +121,17 @@ class SQLiteStore:
     async def scan(self, tables: Sequence[str]) -> AsyncGenerator[tuple[str, list[Row]], None]:
         """Yield all rows of some tables, by key, in chunks, from one snapshot."""
         with _translated(self.path):
-            connection = _connect(self.path, write=False)
+            connection = self._idle.pop() if self._idle else _connect(self.path, write=False)
         try:
             with _translated(self.path):
                 connection.execute("BEGIN")
                 for name in tables:
-                    rows = connection.execute(sql.scan(self.layout.table(name)))
+                    rows = connection.execute(self._say(sql.scan, name))
                     while chunk := rows.fetchmany(_CHUNK):
                         yield name, list(all_turned(self._decode[name], chunk))
         finally:
-            connection.close()
+            connection.rollback()
+            self._idle.append(connection)
 
     @asynccontextmanager
     async def rebuild(self) -> AsyncIterator["SQLiteStore"]:
@@ -161,9 +166,15 @@ class SQLiteStore:
         except sqlite3.Error:
             pass
         finally:
-            self._connection.close()
+            for connection in (*self._idle, self._connection):
+                connection.close()
             if self._lock is not None:
                 self._lock.release()
+
+    def inspect(self) -> Inspection:
+        """Return what the file holds and whether it is sound; reads all of it."""
+        with _translated(self.path), self._snapshot():
+            return inspect(self._connection, self.path, self.layout)
 
     def create_views(self) -> None:
         """Create the view tables of a new store, and drop what an interrupted rebuild left."""
@@ -376,3 +387,7 @@ def _translated(path: Path) -> Iterator[None]:
         code: int = getattr(error, "sqlite_errorcode", by_python)
         kind, told = _BY_CODE.get(code) or _BY_CODE.get(code & 0xFF, (StoreError, "is in trouble"))
         raise kind(f"the store {str(path)!r} {told} (SQLite: {error}); nothing of this batch was written") from error
+    except (OverflowError, UnicodeEncodeError) as error:
+        raise StoreError(
+            f"the store {str(path)!r} cannot hold a value ({error}); nothing of this batch was written"
+        ) from error

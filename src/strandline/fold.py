@@ -39,7 +39,7 @@ from strandline.register import (
     join_identity,
     register,
 )
-from strandline.schema import Attach, Column, Effective, Keys, Live, Row, Rows, Schema, Table, Type
+from strandline.schema import Attach, Column, Effective, Index, Keys, Live, Row, Rows, Schema, Table, Type
 from strandline.wirejson import loads
 
 __all__ = ["JOB", "QUARANTINE", "Folded", "Given", "fold", "live", "quarantined", "view_changes"]
@@ -61,6 +61,7 @@ JOB = Table(
         Column("after_collection"),
         Column("after_did"),
     ),
+    indexes=(Index("all", order=("did",), descending=False, total=True),),
 )
 """Repos whose registers are being moved from what they were (`hidden`, `floor`) to what they are, and how far."""
 

@@ -158,7 +158,11 @@ class Ingest:
 
     async def _jobs(self) -> dict[str, None]:
         if self._waiting is None:
-            self._waiting = {row[0]: None async for row in _all_rows(self.store, JOB.name)}
+            self._waiting = {}
+            after: Key | None = None
+            while rows := await self.store.page(JOB.name, "all", [()], limit=1000, after=after):
+                self._waiting.update((row[0], None) for row in rows)
+                after = (rows[-1][0],)
         return self._waiting
 
     async def _step(self, dids: Sequence[str]) -> list[str]:
@@ -203,9 +207,3 @@ class Ingest:
                 cut = item.payload[:MAX_LETTER_BYTES]
                 rows[digest,] = (digest, number, item.reason, item.detail, cut, len(item.payload))
         return rows
-
-
-async def _all_rows(store: Store, table: str) -> AsyncIterator[Row]:
-    async for _, rows in store.scan([table]):
-        for row in rows:
-            yield row

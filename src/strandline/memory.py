@@ -22,7 +22,7 @@ class MemoryStore:
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self._rows: dict[str, dict[Key, Row]] = {name: {} for name in layout.tables}
-        self._partitions: dict[tuple[str, str], dict[Key, set[Key]]] = {}
+        self._indexes: dict[str, dict[str, dict[Key, set[Key]]]] = {name: {} for name in layout.tables}
         self._stamp: Mapping[str, str] = dict(layout.stamp)
 
     async def load(self, table: str, keys: Collection[Key]) -> dict[Key, Row]:
@@ -34,11 +34,13 @@ class MemoryStore:
 
     async def commit(self, changes: Changes) -> None:
         """Write all changes."""
+        for table in changes:
+            self.layout.table(table)  # KeyError before anything is written
         for table, rows in changes.items():
-            held, indexes = self._rows[table], [it for it in self._partitions if it[0] == table]
+            held, indexes = self._rows[table], self._indexes[table]
             for key, row in rows.items():
                 for index in indexes:
-                    self._move(index, key, held.get(key), row)
+                    self._move(table, index, key, held.get(key), row)
                 if row is None:
                     held.pop(key, None)
                 else:
@@ -89,8 +91,9 @@ class MemoryStore:
         beside = MemoryStore(self.layout)
         for table in self.layout.kept:
             beside._rows[table.name] = self._rows[table.name]
+            beside._indexes[table.name] = self._indexes[table.name]
         yield beside
-        self._rows, self._partitions, self._stamp = beside._rows, {}, dict(self.layout.stamp)
+        self._rows, self._indexes, self._stamp = beside._rows, beside._indexes, dict(self.layout.stamp)
 
     async def stamp(self) -> Mapping[str, str]:
         """Return the stamp the views were made under."""
@@ -100,16 +103,16 @@ class MemoryStore:
         """Nothing is held."""
 
     def _partition(self, table: Table, index: str, partition: Key) -> Iterator[Row]:
-        rows = self._rows[table.name]
-        if (table.name, index) not in self._partitions:
-            self._partitions[table.name, index] = {}
+        rows, indexes = self._rows[table.name], self._indexes[table.name]
+        if index not in indexes:
+            indexes[index] = {}
             for key, row in rows.items():
-                self._move((table.name, index), key, None, row)
-        return (rows[key] for key in self._partitions[table.name, index].get(partition, ()))
+                self._move(table.name, index, key, None, row)
+        return (rows[key] for key in indexes[index].get(partition, ()))
 
-    def _move(self, at: tuple[str, str], key: Key, old: Row | None, new: Row | None) -> None:
-        table, keys = self.layout.table(at[0]), self._partitions[at]
-        places = [table.position[name] for name in table.index(at[1]).partition]
+    def _move(self, table: str, index: str, key: Key, old: Row | None, new: Row | None) -> None:
+        shape, keys = self.layout.table(table), self._indexes[table][index]
+        places = [shape.position[name] for name in shape.index(index).partition]
         if old is not None:
             keys[tuple(old[place] for place in places)].discard(key)
         if new is not None:

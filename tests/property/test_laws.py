@@ -165,8 +165,9 @@ def _laws(store: Store, log: list[Event], expected: list[str], dice: random.Rand
     assert views(store, log, cuts) == expected, "7: same everywhere"
     assert drift(store) == [], "6: what is kept is what a rebuild gives"
     _threads(store, log)
-    run(Ingest(store, SCHEMA).rebuild())
-    assert run(_dump(store)) == expected, "6: rebuild"
+    if isinstance(store, MemoryStore) or dice.randrange(8) == 0:  # a rebuild makes and drops forty tables
+        run(Ingest(store, SCHEMA).rebuild())
+        assert run(_dump(store)) == expected, "6: rebuild"
 
     assert views(store, dice.sample(log, size), cuts) == expected, "1: any order"
     assert views(store, log + dice.choices(log, k=size // 2) if log else log) == expected, "2: any repetition"
@@ -193,7 +194,9 @@ def _hide_and_restore(store: Store, log: list[Event], expected: list[str]) -> No
     folded(store, log)
     folded(store, [evolve(plain, did=did) for did in dids])
     shown = [line for line in run(_dump(store)) if '"view":"account"' not in line]
-    assert shown == [line for line in reference.dump([*log, *(evolve(plain, did=d) for d in dids)]) if '"view":"account"' not in line]
+    assert shown == [
+        line for line in reference.dump([*log, *(evolve(plain, did=d) for d in dids)]) if '"view":"account"' not in line
+    ]
     folded(store, [evolve(plain, did=did, active=True, time_us=latest + 2) for did in dids])
     assert run(_dump(store)) == expected, "9: hide and restore"
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from strandline import Store, run
 from strandline.forum import queries
 from strandline.forum.records import ACTOR_PROFILE, COMMUNITY_PROFILE
-from strandline_cli.command import Command, RecordUri, json_option, store_option
+from strandline_cli.command import Command, json_option, store_option, uri_argument
 from strandline_cli.entries import Known, known, known_of_posts, owned_json, post_json
 from strandline_cli.exit import NotThere
 from strandline_cli.opened import reading
@@ -25,7 +25,7 @@ __all__ = ["community", "post", "profile"]
         "strandline post at://did:plc:abc/social.coves.community.post/3k2b --json --store sqlite:///forum.db",
     ),
 )
-@click.argument("uri", metavar="AT-URI", type=RecordUri())
+@uri_argument()
 @store_option
 @json_option
 def post(uri: str, url: str | None, as_json: bool) -> None:

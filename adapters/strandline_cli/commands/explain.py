@@ -10,9 +10,9 @@ from strandline.forum.explain import STATES, WITHHELD, Contribution, Explanation
 from strandline.forum.explain import explain as explained
 from strandline.register import Register, Repo
 from strandline.wirejson import loads
-from strandline_cli.command import Command, RecordUri, json_option, store_option
+from strandline_cli.command import Command, json_option, store_option, uri_argument
 from strandline_cli.opened import reading
-from strandline_cli.show import camel, camel_keys, card, console, print_json, text, when
+from strandline_cli.show import camel, camel_keys, card, console, print_json, when
 
 __all__ = ["explain"]
 
@@ -26,7 +26,7 @@ _OPERATIONS = ("deleted", "created", "updated")
         "strandline explain at://did:plc:abc/social.coves.community.post/3k2b --json --store sqlite:///forum.db",
     ),
 )
-@click.argument("uri", metavar="AT-URI", type=RecordUri())
+@uri_argument()
 @store_option
 @json_option
 def explain(uri: str, url: str | None, as_json: bool) -> None:

@@ -59,9 +59,13 @@ def feed_options(command: F) -> F:
     """Let a feed be told its order and page."""
     for option in (
         json_option,
-        click.option("--after", metavar="TOKEN", help="Show the page that follows; the page before ends with its token."),
+        click.option(
+            "--after", metavar="TOKEN", help="Show the page that follows; the page before ends with its token."
+        ),
         limit_option(15),
-        click.option("--timeframe", type=click.Choice(list(TIMEFRAMES_US)), help="With --sort top: how far back.  [default: all]"),
+        click.option(
+            "--timeframe", type=click.Choice(list(TIMEFRAMES_US)), help="With --sort top: how far back.  [default: all]"
+        ),
         click.option("--sort", "order", type=click.Choice(["hot", "new", "top"]), default="hot", show_default=True),
         store_option,
     ):

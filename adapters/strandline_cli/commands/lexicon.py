@@ -27,7 +27,9 @@ def lexicon() -> None:
     ),
 )
 @click.argument("nsids", metavar="[NSID...]", nargs=-1)
-@click.option("--out", metavar="FOLDER", type=click.Path(file_okay=False, path_type=Path), help="Write a file for each.")
+@click.option(
+    "--out", metavar="FOLDER", type=click.Path(file_okay=False, path_type=Path), help="Write a file for each."
+)
 def export(nsids: tuple[str, ...], out: Path | None) -> None:
     """
     Write strict lexicon documents.

@@ -1,13 +1,13 @@
 """What was refused, and why: records that are not valid, lines that are no events."""
 
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from itertools import islice
 from typing import Any, Final
 
 import click
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.padding import Padding
 
 from strandline import Store, run
@@ -53,7 +53,7 @@ def quarantine(url: str | None, limit: int, as_json: bool) -> None:
     _tell_end(out, len(found), limit, "no record is quarantined")
 
 
-def _refused(store: Store) -> Iterator[dict[str, Any]]:
+def _refused(store: Store) -> Generator[dict[str, Any], None, None]:
     for _, rows in each(store.scan([QUARANTINE.name]), 1):
         for rkey, collection, did, faults in rows:
             yield {"uri": f"at://{did}/{collection}/{rkey}", "faults": loads(faults.encode())}
@@ -83,7 +83,7 @@ def dead_letters(url: str | None, limit: int, as_json: bool) -> None:
         print_json([_letter(it) for it in letters[:limit]])
         return
     out = console()
-    lines = [
+    lines: list[list[RenderableType]] = [
         [str(it.number), text(it.reason), text(it.detail), f"{it.size:,}", text(_front(it.payload))]
         for it in letters[:limit]
     ]

@@ -20,7 +20,7 @@ from typing import Final
 import click
 from attrs import asdict, define
 
-from strandline import Cursor, Ingest, LogError, Outcome, Store, decode, run
+from strandline import Cursor, Ingest, LogError, Outcome, decode, run
 from strandline.event import Decoded
 from strandline.forum import SCHEMA
 from strandline.index import BATCH
@@ -64,8 +64,8 @@ def replay(logs: Sequence[str], url: str | None, batch: int, resume: bool, as_js
     """
     Take logs into a store.
 
-    A LOG is a file of one Jetstream event a line, plain, gzip or zstd, or "-" for standard input; v1 and v2 lines may be
-    mixed. A log taken in twice changes nothing. Bad lines are counted and kept as dead letters; they stop nothing.
+    A LOG is a file of one Jetstream event a line, plain, gzip or zstd, or "-" for standard input; v1 and v2 lines may
+    be mixed. A log taken in twice changes nothing. Bad lines are counted and kept as dead letters; they stop nothing.
 
     Stopped by Ctrl-C, the command finishes the batch in hand and says how to go on. How many lines of each log were
     taken in is kept under the log's absolute path, so a log may grow between two runs with --resume, but not change.
@@ -96,7 +96,7 @@ def _refuse_missing(log: str) -> None:
 
 def source_of(log: str) -> str:
     """Return the name under which is kept how many lines of a log were taken in."""
-    path = os.fsencode(os.path.abspath(log)).decode("utf-8", "backslashreplace")
+    path = os.fsencode(Path(log).absolute()).decode("utf-8", "backslashreplace")
     return "stdin" if log == "-" else f"file:{path}"
 
 

@@ -25,7 +25,9 @@ _LINES_A_WRITE = 1000
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Chooses the forum.")
 @click.option("--events", type=click.IntRange(0), default=10_000, show_default=True, help="Lines to write.")
-@click.option("--wire", type=click.Choice(["v1", "v2", "mixed"]), default="v1", show_default=True, help="Jetstream's wire.")
+@click.option(
+    "--wire", type=click.Choice(["v1", "v2", "mixed"]), default="v1", show_default=True, help="Jetstream's wire."
+)
 @click.option(
     "--garbage",
     type=click.FloatRange(0, 1, max_open=True),
@@ -33,7 +35,9 @@ _LINES_A_WRITE = 1000
     show_default=True,
     help="Share of lines that are no events.",
 )
-@click.option("--out", metavar="FILE", default="-", help="Where to; .gz and .zst are packed.  [default: standard output]")
+@click.option(
+    "--out", metavar="FILE", default="-", help="Where to; .gz and .zst are packed.  [default: standard output]"
+)
 def world(seed: int, events: int, wire: Wire, garbage: float, out: str) -> None:
     """
     Write the log of a made-up forum.

@@ -11,8 +11,9 @@ Source: the page "What the index means" of the documentation
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal, cast
 
-from attrs import frozen
+from attrs import evolve, frozen
 
+from strandline.delta import elections, row_sums
 from strandline.fold import JOB, QUARANTINE, live
 from strandline.forum.queries import community
 from strandline.forum.records import COMMENT, POST
@@ -20,7 +21,7 @@ from strandline.forum.schema import SCHEMA
 from strandline.judge import compile_judge
 from strandline.ports import Key, Store
 from strandline.register import REGISTER, REPO, Register, Repo, kept_of
-from strandline.schema import Effective, Live, Rows, View, key_of, uri_of
+from strandline.schema import Attach, Effective, Live, Rows, Type
 from strandline.wirejson import loads
 
 __all__ = ["STATES", "WITHHELD", "Contribution", "Explanation", "State", "Vote", "explain"]
@@ -135,103 +136,94 @@ async def explain(store: Store, uri: str) -> Explanation:
         uri: Of the form `at://did/collection/rkey`; see `strandline.syntax.record_uri`.
     """
     did, collection, rkey = uri[5:].split("/")
-    path = (rkey, collection, did)
-    row = (await store.get(REGISTER.name, [path])).get(path)
-    told = {"tally": await _tally(store, uri), "votes": await _votes(store, uri)}
+    key = (rkey, collection, did)
+    bare = Explanation(
+        uri=uri,
+        states=("unknown" if SCHEMA.holds(collection) else "foreign",),
+        tally=await _tally(store, uri),
+        votes=await _votes(store, uri),
+    )
+    row = (await store.get(REGISTER.name, [key])).get(key)
     if row is None:
-        state: State = "unknown" if SCHEMA.holds(collection) else "foreign"
-        return Explanation(uri=uri, states=(state,), **told)
+        return bare
     it = Register._make(row)
     repos = await store.get(REPO.name, [(did,)])
-    repo = Repo._make(repos[did,]) if repos else None
-    refused = (await store.get(QUARANTINE.name, [path])).get(path)
-    told |= {"register": it, "repo": repo, "settling": bool(await store.get(JOB.name, [(did,)]))}
-    states = _standing(it, repo, refused is not None)
-    if states:
-        faults = tuple(loads(refused[3].encode())) if refused is not None else ()
-        return Explanation(uri=uri, states=states, faults=faults, **told, **_place(it, refused is not None))
-    return await _explain_live(store, it, told)
+    refused = (await store.get(QUARANTINE.name, [key])).get(key)
+    told = evolve(
+        bare,
+        register=it,
+        repo=Repo._make(repos[did,]) if repos else None,
+        faults=() if refused is None else tuple(loads(refused[3].encode())),
+        settling=bool(await store.get(JOB.name, [(did,)])),
+    )
+    told = evolve(told, states=_standing(it, told), **_place(it, told))
+    return told if told.states else await _explain_live(store, it, told)
 
 
-def _standing(it: Register, repo: Repo | None, refused: bool) -> tuple[State, ...]:
-    """Return all reasons for which a register is not live, or no view reads it; none if it is live."""
-    hidden = repo is not None and repo.active == 0
-    void = repo is not None and it.rev < repo.floor
+def _standing(it: Register, told: Explanation) -> tuple[State, ...]:
+    """Return all reasons for which a register counts for nothing; none if it is live."""
     holds: Mapping[State, bool] = {
         "tombstone": it.record is None,
-        "void": void and it.record is not None,
-        "hidden": hidden,
-        "quarantined": refused,
+        "void": it.record is not None and told.repo is not None and it.rev < told.repo.floor,
+        "hidden": told.repo is not None and told.repo.active == 0,
+        "quarantined": bool(told.faults),
         "undeclared": it.collection not in SCHEMA.kind_of,
     }
     return tuple(state for state, so in holds.items() if so)
 
 
-def _place(it: Register, refused: bool) -> dict[str, str]:
-    if it.collection != COMMENT or refused:
+def _place(it: Register, told: Explanation) -> dict[str, Any]:
+    """Return where a comment hangs, or hung, as far as it can be known."""
+    if it.collection != COMMENT or told.faults:
         return {}
     if it.record is None:
-        return {name: text for name, text in (kept_of(it) or {}).items() if name in ("root", "parent")}
+        return {name: uri for name, uri in (kept_of(it) or {}).items() if name in ("root", "parent")}
     reply = loads(it.record.encode())["reply"]
     return {name: reply[name]["uri"] for name in ("root", "parent")}
 
 
-async def _explain_live(store: Store, it: Register, told: Mapping[str, Any]) -> Explanation:
-    record = live(it, compile_judge(SCHEMA.kind_of[it.collection]).typed(it.record or ""))
-    state: State = "live"
-    more: dict[str, Any] = dict(told) | _place(it, False)
+async def _explain_live(store: Store, it: Register, told: Explanation) -> Explanation:
+    record = live(SCHEMA.keys, it, compile_judge(SCHEMA.kind_of[it.collection]).typed(it.record or ""))
+    told = evolve(told, states=("live",))
     for view in SCHEMA.views:
         if isinstance(view, Effective) and view.kind == it.collection:
-            key = _relation(view, record)
+            [key] = _own_keys(view, record)
             row = (await store.get(view.name, [key])).get(key)
             if row is not None and row[2] != it.rkey:
-                by = f"at://{it.did}/{it.collection}/{row[2]}"
-                return Explanation(uri=record.uri, states=("dormant",), superseded_by=by, **more)
-            state, more["dormant"] = "effective", 0 if row is None else row[-1]
-    more["contributions"] = await _contributions(store, record)
-    more["withheld"] = await _withheld(store, record)
-    return Explanation(uri=record.uri, states=(state,), **more)
-
-
-def _relation(view: Effective, record: Live) -> Key:
-    return (view.row(record)[0], record.did)
+                return evolve(told, states=("dormant",), superseded_by=f"at://{it.did}/{it.collection}/{row[2]}")
+            told = evolve(told, states=("effective",), dormant=0 if row is None else row[-1])
+    return evolve(told, contributions=await _contributions(store, record), withheld=await _withheld(store, record))
 
 
 async def _contributions(store: Store, record: Live) -> tuple[Contribution, ...]:
     """Follow a live record through the views, each after its sources."""
-    items: dict[str, list[Any]] = {record.collection: [record]}
+    came: dict[str, list[tuple[None, Any]]] = {record.collection: [(None, record)]}
     found: list[Contribution] = []
     for view in SCHEMA.views:
-        added = _added(view, items) if isinstance(view, Rows) else {}
-        found += [_contribution(view, key, sums) for key, sums in added.items() if any(sums)]
-        keys = list(added) if isinstance(view, Rows) else _own_key(view, record)
+        if isinstance(view, Rows):
+            added = row_sums(view, SCHEMA.keys, came)
+            found += [_contribution(view, key, sums) for key, sums in added.items()]
+            keys = list(added)
+        else:
+            keys = _own_keys(view, record)
         rows = await store.get(view.name, keys)
-        items[view.name] = [view.table.row(rows[key]) for key in keys if key in rows]
+        came[view.name] = [(None, view.table.row(rows[key])) for key in keys if key in rows]
     return tuple(found)
 
 
-def _added(view: Rows, items: Mapping[str, Iterable[Any]]) -> dict[Key, list[int]]:
-    sums: dict[Key, list[int]] = {}
-    for source, give in view.sources.items():
-        for item in items.get(source, ()):
-            for key, amounts in give(item):
-                held = sums.setdefault(key, [0] * len(amounts))
-                sums[key] = [a + b for a, b in zip(held, amounts, strict=True)]
-    return sums
-
-
-def _own_key(view: View, record: Live) -> list[Key]:
-    if isinstance(view, Rows) or view.kind != record.collection:
+def _own_keys(view: Effective | Attach, record: Live) -> list[Key]:
+    if view.kind != record.collection:
         return []
     if isinstance(view, Effective):
-        return [_relation(view, record)]
+        return list(elections(view, SCHEMA.keys, [(None, record)]))
     return [(record.key if view.by == "record" else record.did,)]
 
 
-def _contribution(view: View, key: Key, sums: Iterable[int]) -> Contribution:
-    names = [column.name for column in view.table.columns[len(key) :]]
-    added = {name: amount for name, amount in zip(names, sums, strict=True) if amount}
-    return Contribution(view.name, tuple(uri_of(part) if "/" in part else part for part in key), added)
+def _contribution(view: Rows, key: Key, sums: Iterable[int]) -> Contribution:
+    told = tuple(
+        SCHEMA.keys.uri(part) if column.type is Type.KEY else part for column, part in zip(view.key, key, strict=True)
+    )
+    return Contribution(view.name, told, {name: it for name, it in zip(view.sums, sums, strict=True) if it})
 
 
 async def _withheld(store: Store, record: Live) -> tuple[str, ...]:
@@ -249,7 +241,7 @@ async def _withheld(store: Store, record: Live) -> tuple[str, ...]:
 
 
 async def _tally(store: Store, uri: str) -> dict[str, int]:
-    key = (key_of(uri),)
+    key = (SCHEMA.keys.of(uri),)
     view = cast(Rows, SCHEMA.view("tally"))
     row = (await store.get(view.name, [key])).get(key, (*key, *(0 for _ in view.sums)))
     return dict(zip(view.sums, row[1:], strict=True))
@@ -257,6 +249,6 @@ async def _tally(store: Store, uri: str) -> dict[str, int]:
 
 async def _votes(store: Store, uri: str) -> tuple[Vote, ...]:
     view = cast(Effective, SCHEMA.view("vote"))
-    rows = await store.page(view.name, "by_subject", [(key_of(uri),)], limit=_SHOWN_VOTES)
+    rows = await store.page(view.name, "by_subject", [(SCHEMA.keys.of(uri),)], limit=_SHOWN_VOTES)
     named = map(view.table.row, rows)
     return tuple(Vote(row.voter, row.direction, f"at://{row.voter}/{view.kind}/{row.rkey}") for row in named)
