@@ -5,8 +5,9 @@ Each side is a process of its own, started anew, and its whole life counts: inte
 writing, closing. All use WAL with synchronous=NORMAL on the same disk, one after the other, best of `--runs`.
 
 - bare: parse each line, put it into one table with `executemany`, 1,000 lines a transaction. The machine's limit.
-- by hand: one transaction an event: look up, upsert, count up and down, as forum consumers are written. It does the
-  main part of the same work (registers, votes, comments, posts, tallies, scores) and is wrong when events come late.
+- by hand: one transaction an event: look up, upsert, count up and down, as forum consumers are written. It keeps the
+  same rows and counts (records, votes, comments, posts, scores and ranks, subscribers, members, profiles and their
+  reputation), validates nothing, and is wrong when events come late, twice, or take something back.
 - strandline: `strandline replay`, everything on.
 
     python benchmarks/sqlite_ingest.py --events 1000000
@@ -14,14 +15,15 @@ writing, closing. All use WAL with synchronous=NORMAL on the same disk, one afte
 
 import argparse
 import json
+import math
 import os
-import resource
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +32,22 @@ HAND_EVENTS = 100_000
 
 HAND_TABLES = """
 CREATE TABLE record (uri TEXT PRIMARY KEY, did TEXT, collection TEXT, rev TEXT, cid TEXT, record TEXT, seen_us INTEGER);
-CREATE TABLE post (uri TEXT PRIMARY KEY, community TEXT, author TEXT, title TEXT, created TEXT,
-                   up INTEGER DEFAULT 0, down INTEGER DEFAULT 0, score INTEGER DEFAULT 0, comments INTEGER DEFAULT 0);
+CREATE TABLE post (uri TEXT PRIMARY KEY, community TEXT, author TEXT, title TEXT, created INTEGER, up INTEGER DEFAULT 0,
+                   down INTEGER DEFAULT 0, score INTEGER DEFAULT 0, hot REAL, comments INTEGER DEFAULT 0);
 CREATE INDEX post_new ON post (community, created);
 CREATE INDEX post_top ON post (community, score, created);
-CREATE TABLE comment (uri TEXT PRIMARY KEY, did TEXT, root TEXT, parent TEXT, created TEXT,
-                      up INTEGER DEFAULT 0, down INTEGER DEFAULT 0, score INTEGER DEFAULT 0, replies INTEGER DEFAULT 0);
+CREATE INDEX post_hot ON post (community, hot);
+CREATE TABLE comment (uri TEXT PRIMARY KEY, author TEXT, root TEXT, parent TEXT, created INTEGER, up INTEGER DEFAULT 0,
+                      down INTEGER DEFAULT 0, score INTEGER DEFAULT 0, hot REAL, replies INTEGER DEFAULT 0);
 CREATE INDEX comment_root ON comment (root);
 CREATE TABLE vote (uri TEXT PRIMARY KEY, voter TEXT, subject TEXT, direction TEXT, UNIQUE (voter, subject));
 CREATE TABLE subscription (uri TEXT PRIMARY KEY, actor TEXT, community TEXT, UNIQUE (actor, community));
+CREATE TABLE member (community TEXT, did TEXT, PRIMARY KEY (community, did)) WITHOUT ROWID;
+CREATE TABLE community (did TEXT PRIMARY KEY, name TEXT, subscribers INTEGER DEFAULT 0, posts INTEGER DEFAULT 0,
+                        members INTEGER DEFAULT 0);
+CREATE TABLE actor (did TEXT PRIMARY KEY, name TEXT, posts INTEGER DEFAULT 0, comments INTEGER DEFAULT 0,
+                    communities INTEGER DEFAULT 0, memberships INTEGER DEFAULT 0, reputation INTEGER DEFAULT 0);
+CREATE TABLE account (did TEXT PRIMARY KEY, active INTEGER, handle TEXT);
 CREATE TABLE cursor (id INTEGER PRIMARY KEY, time_us INTEGER);
 """
 
@@ -83,11 +92,22 @@ def by_hand(log: str, path: str) -> None:
     for line in lines_of(log):
         event = json.loads(line)
         connection.execute("BEGIN")
-        if event["kind"] == "commit" and event["commit"]["collection"].startswith("social.coves."):
+        if event["kind"] != "commit":
+            hand_account(connection, event)
+        elif event["commit"]["collection"].startswith("social.coves."):
             hand_commit(connection, event["did"], event["commit"], event["time_us"])
         connection.execute("INSERT OR REPLACE INTO cursor VALUES (1, ?)", (event["time_us"],))
         connection.execute("COMMIT")
     connection.close()
+
+
+def hand_account(connection: sqlite3.Connection, event: dict[str, Any]) -> None:
+    active, handle = event.get("account", {}).get("active"), event.get("identity", {}).get("handle")
+    connection.execute(
+        "INSERT INTO account VALUES (?, ?, ?) ON CONFLICT (did) DO UPDATE SET"
+        " active = coalesce(excluded.active, active), handle = coalesce(excluded.handle, handle)",
+        (event["did"], active, handle),
+    )
 
 
 def hand_commit(connection: sqlite3.Connection, did: str, commit: dict[str, Any], seen_us: int) -> None:
@@ -98,23 +118,15 @@ def hand_commit(connection: sqlite3.Connection, did: str, commit: dict[str, Any]
     record = commit.get("record")
     row = (uri, did, commit["collection"], commit["rev"], commit.get("cid"), json.dumps(record), seen_us)
     connection.execute("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-    kind = commit["collection"].rpartition(".")[2]
-    if kind == "vote":
-        hand_vote(connection, uri, did, record)
-    elif kind == "comment":
-        hand_comment(connection, uri, did, record)
-    elif kind == "post" and record is not None:
-        told = (uri, did, record.get("author"), record.get("title"), record.get("createdAt"))
-        connection.execute(
-            "INSERT INTO post (uri, community, author, title, created) VALUES (?, ?, ?, ?, ?)"
-            " ON CONFLICT (uri) DO UPDATE SET title = excluded.title",
-            told,
-        )
-    elif kind == "subscription" and record is not None:
-        connection.execute("INSERT OR REPLACE INTO subscription VALUES (?, ?, ?)", (uri, did, record.get("subject")))
+    handler = HAND.get(commit["collection"])
+    if handler is not None:
+        handler(connection, uri, did, record, seen_us)
 
 
-def hand_vote(connection: sqlite3.Connection, uri: str, did: str, record: dict[str, Any] | None) -> None:
+Record = dict[str, Any] | None
+
+
+def hand_vote(connection: sqlite3.Connection, uri: str, did: str, record: Record, seen_us: int) -> None:
     if record is None:
         old = connection.execute("SELECT subject, direction FROM vote WHERE uri = ?", (uri,)).fetchone()
         connection.execute("DELETE FROM vote WHERE uri = ?", (uri,))
@@ -133,36 +145,115 @@ def hand_vote(connection: sqlite3.Connection, uri: str, did: str, record: dict[s
 def hand_count(connection: sqlite3.Connection, subject: str, direction: str | None, by: int) -> None:
     column = "up" if direction == "up" else "down"
     table = "post" if "/social.coves.community.post/" in subject else "comment"
+    by_score = by if column == "up" else -by
+    row = connection.execute(f"SELECT author, created, score FROM {table} WHERE uri = ?", (subject,)).fetchone()
+    if row is None:
+        return
+    score = row[2] + by_score
+    hot = row[1] + math.copysign(45_000_000_000 * math.log10(1 + abs(score)), score)
     connection.execute(
-        f"UPDATE {table} SET {column} = {column} + ?, score = score + ? WHERE uri = ?",
-        (by, by if column == "up" else -by, subject),
+        f"UPDATE {table} SET {column} = {column} + ?, score = ?, hot = ? WHERE uri = ?", (by, score, hot, subject)
+    )
+    hand_actor(connection, row[0], "reputation", by_score)
+
+
+def hand_actor(connection: sqlite3.Connection, did: str, column: str, by: int) -> None:
+    connection.execute(
+        f"INSERT INTO actor (did, {column}) VALUES (?, ?) ON CONFLICT (did) DO UPDATE SET {column} = {column} + ?",
+        (did, by, by),
     )
 
 
-def hand_comment(connection: sqlite3.Connection, uri: str, did: str, record: dict[str, Any] | None) -> None:
+def hand_community(connection: sqlite3.Connection, did: str, column: str) -> None:
+    connection.execute(
+        f"INSERT INTO community (did, {column}) VALUES (?, 1) ON CONFLICT (did) DO UPDATE SET {column} = {column} + 1",
+        (did,),
+    )
+
+
+def hand_member(connection: sqlite3.Connection, community: str, did: str) -> None:
+    if connection.execute("INSERT OR IGNORE INTO member VALUES (?, ?)", (community, did)).rowcount == 1:
+        hand_community(connection, community, "members")
+        hand_actor(connection, did, "memberships", 1)
+
+
+def hand_comment(connection: sqlite3.Connection, uri: str, did: str, record: Record, seen_us: int) -> None:
     if record is None:
         connection.execute("DELETE FROM comment WHERE uri = ?", (uri,))
         return
     reply = record.get("reply")
-    root, parent = (reply[end]["uri"] for end in ("root", "parent")) if isinstance(reply, dict) else ("", "")
+    root, parent = (reply[end]["uri"] for end in ("root", "parent")) if isinstance(reply, dict) else ("at://", "at://")
+    created = hand_created(record, seen_us)
     connection.execute(
-        "INSERT INTO comment (uri, did, root, parent, created) VALUES (?, ?, ?, ?, ?) ON CONFLICT (uri) DO NOTHING",
-        (uri, did, root, parent, record.get("createdAt")),
+        "INSERT INTO comment (uri, author, root, parent, created, hot) VALUES (?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (uri) DO NOTHING",
+        (uri, did, root, parent, created, created),
     )
     connection.execute("UPDATE post SET comments = comments + 1 WHERE uri = ?", (root,))
     connection.execute("UPDATE comment SET replies = replies + 1 WHERE uri = ?", (parent,))
+    hand_actor(connection, did, "comments", 1)
+    hand_member(connection, root.split("/")[2], did)
+
+
+def hand_created(record: dict[str, Any], seen_us: int) -> int:
+    try:
+        return min(seen_us, int(datetime.fromisoformat(record["createdAt"]).timestamp() * 1e6))
+    except (KeyError, ValueError, TypeError):
+        return seen_us
+
+
+def hand_post(connection: sqlite3.Connection, uri: str, did: str, record: Record, seen_us: int) -> None:
+    if record is None:
+        connection.execute("DELETE FROM post WHERE uri = ?", (uri,))
+        return
+    created, author = hand_created(record, seen_us), str(record.get("author"))
+    connection.execute(
+        "INSERT INTO post (uri, community, author, title, created, hot) VALUES (?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (uri) DO UPDATE SET title = excluded.title",
+        (uri, did, author, record.get("title"), created, created),
+    )
+    hand_community(connection, did, "posts")
+    hand_actor(connection, author, "posts", 1)
+    hand_member(connection, did, author)
+
+
+def hand_subscription(connection: sqlite3.Connection, uri: str, did: str, record: Record, seen_us: int) -> None:
+    if record is None:
+        connection.execute("DELETE FROM subscription WHERE uri = ?", (uri,))
+        return
+    community = str(record.get("subject"))
+    connection.execute("INSERT OR REPLACE INTO subscription VALUES (?, ?, ?)", (uri, did, community))
+    hand_community(connection, community, "subscribers")
+    hand_actor(connection, did, "communities", 1)
+
+
+def hand_profile(connection: sqlite3.Connection, uri: str, did: str, record: Record, seen_us: int) -> None:
+    table = "actor" if "/social.coves.actor." in uri else "community"
+    name = None if record is None else record.get("displayName") or record.get("name")
+    connection.execute(
+        f"INSERT INTO {table} (did, name) VALUES (?, ?) ON CONFLICT (did) DO UPDATE SET name = excluded.name",
+        (did, name if isinstance(name, str) else None),
+    )
+
+
+HAND: Mapping[str, Callable[[sqlite3.Connection, str, str, Record, int], None]] = {
+    "social.coves.feed.vote": hand_vote,
+    "social.coves.community.comment": hand_comment,
+    "social.coves.community.post": hand_post,
+    "social.coves.community.subscription": hand_subscription,
+    "social.coves.actor.profile": hand_profile,
+    "social.coves.community.profile": hand_profile,
+}
 
 
 def timed(arguments: list[str]) -> tuple[float, float]:
     """Return the wall seconds and the peak resident MB of a process."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     start = time.perf_counter()
     process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - start
     if status:
         raise SystemExit(f"{arguments[:4]} failed with {status}")
-    del before
     return seconds, usage.ru_maxrss / 1024
 
 
@@ -174,7 +265,13 @@ def side(name: str, folder: Path, log: Path, runs: int) -> tuple[float, float, P
         for old in folder.glob(f"{name}*.db*"):
             old.unlink()
         if name == "strandline":
-            command = [str(Path(sys.executable).with_name("strandline")), "replay", str(log), "--store", f"sqlite:///{path}"]
+            command = [
+                str(Path(sys.executable).with_name("strandline")),
+                "replay",
+                str(log),
+                "--store",
+                f"sqlite:///{path}",
+            ]
         else:
             command = [sys.executable, __file__, "--side", name, str(log), str(path)]
         took, used = timed(command)
@@ -227,7 +324,8 @@ def report(folder: Path, events: int, runs: int) -> None:
         size = path.stat().st_size / count
         print(f"{name:12}{rates[name]:12,.0f}{rates[name] / rates['bare']:10.3f}{peak:10.0f}{size:14.0f}")
     own = path.stat().st_size / events - record_bytes(log) / events
-    print(f"strandline is {rates['strandline'] / rates['by hand']:.1f} times by hand; {own:.0f} bytes an event beyond the records")
+    times = rates["strandline"] / rates["by hand"]
+    print(f"strandline is {times:.1f} times by hand; {own:.0f} bytes an event beyond the records")
 
 
 if __name__ == "__main__":

@@ -6,9 +6,7 @@ Only what is asked for is imported: `strandline --help` needs no engine.
 
 import os
 import sys
-import traceback
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Final
 
 import click
@@ -75,7 +73,7 @@ class _Strandline(LazyGroup):
 @click.option(
     "--store", "url", metavar="URL", envvar="STRANDLINE_STORE", help="The store; may also follow the command."
 )
-@click.version_option(version("strandline"), message="%(prog)s %(version)s")
+@click.version_option(package_name="strandline", message="%(prog)s %(version)s")
 def strandline(url: str | None) -> None:
     """
     Index a forum on the AT Protocol: a Jetstream log in, a right index out.
@@ -123,6 +121,8 @@ def _stopped(stopped: Stopped) -> int:
 def _failed(error: Exception) -> int:
     code = code_of(error)
     if code is None:
+        import traceback
+
         traceback.print_exception(error)
         print("strandline: error: this is a bug in strandline; please report it with the lines above", file=sys.stderr)
         return BUG

@@ -5,7 +5,6 @@ This file imports nothing but click, so that `strandline --help` is quick.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, TypeVar
 
@@ -59,6 +58,8 @@ class Group(Command, click.Group):
         """Find the named command."""
         name = args[0]
         if not name.startswith("-") and self.get_command(ctx, name) is None and not ctx.resilient_parsing:
+            from difflib import get_close_matches
+
             near = get_close_matches(name, self.list_commands(ctx), n=1)
             ctx.fail(f"there is no command {name!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
         return super().resolve_command(ctx, args)

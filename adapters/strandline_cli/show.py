@@ -37,7 +37,7 @@ __all__ = [
     "when",
 ]
 
-PIPE_WIDTH: Final = 160
+PIPE_WIDTH: Final = 120
 _LINES_A_WRITE: Final = 1000
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

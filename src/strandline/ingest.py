@@ -12,13 +12,14 @@ the error goes to the caller, and the cursor is where it was.
 import hashlib
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
+from itertools import islice
 
 from attrs import Factory, define, frozen
 
 from strandline.delta import DORMANT
 from strandline.event import BadEvent, Control, Decoded, Event
 from strandline.fold import JOB, QUARANTINE, Folded, Given, fold
-from strandline.jobs import step
+from strandline.jobs import STEP, step
 from strandline.judge import VALIDATOR, compile_judges
 from strandline.ports import Key, Layout, Store
 from strandline.rebuild import Drift, rebuild, verify
@@ -129,11 +130,11 @@ class Ingest:
             folded.put({CURSOR.name: {(cursor.source,): (cursor.source, cursor.position)}})
         await self._commit(folded)
         self._count(batch, bad, folded)
-        await self._step(list(await self._jobs()))
+        await self._step(await self._next_jobs())
 
     async def finish(self) -> None:
         """Take all waiting jobs to their end."""
-        while waiting := list(await self._jobs()):
+        while waiting := await self._next_jobs():
             await self._step(waiting)
 
     async def cursor(self, source: str) -> int | None:
@@ -158,12 +159,16 @@ class Ingest:
 
     async def _jobs(self) -> dict[str, None]:
         if self._waiting is None:
-            self._waiting = {}
+            waiting: dict[str, None] = {}
             after: Key | None = None
             while rows := await self.store.page(JOB.name, "all", [()], limit=1000, after=after):
-                self._waiting.update((row[0], None) for row in rows)
+                waiting.update((row[0], None) for row in rows)
                 after = (rows[-1][0],)
+            self._waiting = waiting
         return self._waiting
+
+    async def _next_jobs(self) -> list[str]:
+        return list(islice(await self._jobs(), STEP))
 
     async def _step(self, dids: Sequence[str]) -> list[str]:
         if not dids:

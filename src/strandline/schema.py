@@ -23,6 +23,7 @@ from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from functools import cached_property
+from keyword import iskeyword
 from typing import Any, Literal, NamedTuple
 
 from attrs import Factory, field, frozen
@@ -248,11 +249,10 @@ class Keys:
     @cached_property
     def of(self) -> Callable[[str], str]:
         """Give the key of an at-uri of the form `at://did/collection/rkey`; a key stays as it is."""
-        return remembered(self._of)
+        turn = remembered(self._turned)
+        return lambda uri: turn(uri) if uri.startswith("at://") else uri
 
-    def _of(self, uri: str) -> str:
-        if not uri.startswith("at://"):
-            return uri
+    def _turned(self, uri: str) -> str:
         _, _, did, collection, rkey = uri.split("/")
         return f"{rkey}/{self.names.get(collection, collection)}/{did[4:]}"
 
@@ -386,8 +386,13 @@ class Attach:
                 f"view {self.name!r}: carries {self.carries.name!r}, whose key has {len(self.carries.key)} columns; "
                 "sums are carried at one key, the record's or the repo's, and nowhere else"
             )
-        sums = () if self.carries is None else tuple(Column(name, Type.INTEGER) for name in self.carries.sums)
         key = Column("key", Type.KEY) if self.by == "record" else Column("did")
+        if self.carries is not None and (self.carries.key[0].type is Type.KEY) != (key.type is Type.KEY):
+            raise InvalidSchema(
+                f"view {self.name!r}: carries {self.carries.name!r}, whose key is "
+                f"{'a' if self.by == 'repo' else 'no'} record's; keyed by the {self.by}, it would find no sums there"
+            )
+        sums = () if self.carries is None else tuple(Column(name, Type.INTEGER) for name in self.carries.sums)
         return Table(self.name, (key, *self.columns, *sums, *self.derived), 1, self.indexes)
 
     @property
@@ -527,6 +532,8 @@ def _check_names(owner: str, names: Iterable[str]) -> None:
     for name in names:
         if not _NAME.fullmatch(name):
             raise InvalidSchema(f"{owner!r}: the name {name!r} is no plain lower-case word of at most 41 letters")
+        if iskeyword(name):
+            raise InvalidSchema(f"{owner!r}: the name {name!r} is a word of Python's; rows have their columns as names")
 
 
 def _check_unique(owner: str, names: Sequence[str]) -> None:

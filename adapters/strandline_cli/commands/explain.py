@@ -45,7 +45,6 @@ def explain(uri: str, url: str | None, as_json: bool) -> None:
 
 
 def _pairs(it: Explanation) -> dict[str, object]:
-    tally = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in it.tally.items())
     return {
         "at-uri": it.uri,
         "state": [f"{state}: {STATES[state]}" for state in it.states],
@@ -58,8 +57,9 @@ def _pairs(it: Explanation) -> dict[str, object]:
         "root": it.root,
         "parent": it.parent,
         "adds": [_contribution(each) for each in it.contributions],
-        "tally": tally,
-        "votes": [f"{vote.direction:4}  {vote.voter}  {vote.uri}" for vote in it.votes],
+        "tally": "  ".join(f"{name} {count:,}" for name, count in it.tally.items() if count) or "nothing",
+        "votes": [f"{vote.direction}  {vote.uri}" for vote in it.votes],
+        "": f"and {unshown:,} more" if (unshown := _unshown_votes(it)) else None,
         "note": "a job still moves the records of this repo: views may lag behind" if it.settling else None,
     }
 
@@ -82,8 +82,12 @@ def _repo_pairs(it: Repo) -> dict[str, object]:
 
 
 def _contribution(it: Contribution) -> str:
-    sums = ", ".join(f"{amount:+,} {name.replace('_', ' ')}" for name, amount in it.sums.items())
-    return f"{sums}  to {it.view.replace('_', ' ')}  {'  '.join(it.key)}"
+    sums = "  ".join(f"{it.view}.{name} {amount:+,}" for name, amount in it.sums.items())
+    return f"{sums}  of {' and '.join(it.key)}"
+
+
+def _unshown_votes(it: Explanation) -> int:
+    return it.tally["upvotes"] + it.tally["downvotes"] - len(it.votes)
 
 
 def _json(it: Explanation) -> dict[str, Any]:

@@ -8,7 +8,7 @@ the same window of time, and is of use for no other feed.
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 from attrs import evolve, frozen
@@ -187,12 +187,13 @@ def _print_posts(page: FeedPage, about: Known, following: str | None) -> None:
     if not page.posts:
         out.print(text("no posts", "dim"))
         return
-    out.print(_line("score", "replies", "title", "community", "author", "when", style="bold"))
+    out.print(_line("score", "replies", "when", "title", style="bold"))
     for row in page.posts:
         title = text(row.title or about.words(row.uri, "content") or "(no title)")
-        names = text(about.place(row.community)), text(about.who(row.author))
-        out.print(_line(f"{row.score:,}", f"{row.comment_count:,}", title, *names, when(row.sort_at_us, exact=False)))
-        out.print(text(row.uri, "dim"), no_wrap=True, overflow="ignore", crop=False)
+        place = text(f"in {about.place(row.community)} by {about.who(row.author)}", "dim")
+        out.print(_line(f"{row.score:,}", f"{row.comment_count:,}", when(row.sort_at_us, exact=False), title))
+        out.print(_line("", "", "", place))
+        out.print(text(f"{row.uri}", "dim"), no_wrap=True, overflow="ignore", crop=False)
     if following is not None:
         out.print(text(f"next page: --after {following}", "dim"), no_wrap=True, overflow="ignore", crop=False)
 
@@ -200,9 +201,9 @@ def _print_posts(page: FeedPage, about: Known, following: str | None) -> None:
 def _line(*cells: str | Text, style: str = "") -> Table:
     """Return one line of the list: its columns are as wide in every line, so that they stand below each other."""
     line = Table.grid(padding=(0, 2, 0, 0), expand=True)
-    for width, right in ((6, True), (7, True), (None, False), (14, False), (18, False), (16, False)):
-        justify: Literal["left", "right"] = "right" if right else "left"
-        ratio = 1 if width is None else None
-        line.add_column(width=width, ratio=ratio, justify=justify, no_wrap=True, overflow="ellipsis", style=style)
+    line.add_column(width=6, justify="right", no_wrap=True, style=style)
+    line.add_column(width=7, justify="right", no_wrap=True, style=style)
+    line.add_column(width=16, no_wrap=True, style=style)
+    line.add_column(ratio=1, no_wrap=True, overflow="ellipsis", style=style)
     line.add_row(*cells)
     return line

@@ -33,8 +33,8 @@ from strandline_files import read_lines
 
 __all__ = ["replay"]
 
-COLLECT_EVERY: Final = 200_000
-"""Objects made between two collections of garbage: about a batch's, which go without one."""
+COLLECT_EVERY: Final = 1_000_000
+"""Objects made between two collections of garbage: those of a few batches."""
 
 
 @define

@@ -39,11 +39,11 @@ def thread(uri: str | None, url: str | None, order: queries.Order, limit: int, a
     """
     Show a post and what was said under it.
 
-    AT-URI is that of the post; without it, the first post of `strandline feed discover` is shown. A comment that is
-    gone, but was answered, is shown as [deleted]. Texts are cut to the terminal; --json has them whole.
+    AT-URI is that of the post; without it, the most discussed post of a page of `strandline feed discover` is shown. A
+    comment that is gone, but was answered, is shown as [deleted]. Texts are cut to the terminal; --json has them whole.
     """
     with reading(url) as store:
-        row = _first_post(store) if uri is None else run(queries.post(store, uri))
+        row = _discussed_post(store) if uri is None else run(queries.post(store, uri))
         if row is None:
             raise NotThere(f"no post is shown at {uri!r}; `strandline explain` says why" if uri else "there is no post")
         replies = run(queries.thread(store, row.uri, order=order))
@@ -54,9 +54,9 @@ def thread(uri: str | None, url: str | None, order: queries.Order, limit: int, a
         _print(row, replies[:limit], about, len(replies))
 
 
-def _first_post(store: Store) -> Any | None:
-    posts = run(queries.discover(store, limit=1)).posts
-    return posts[0] if posts else None
+def _discussed_post(store: Store) -> Any | None:
+    posts = run(queries.discover(store)).posts
+    return max(posts, key=lambda row: row.comment_count, default=None)
 
 
 def _known(store: Store, row: Any, replies: Sequence[Reply]) -> Known:

@@ -61,7 +61,7 @@ WITHHELD: Final[Mapping[str, str]] = {
 }
 """Why a live post may not be shown."""
 
-_SHOWN_VOTES: Final = 20
+_SHOWN_VOTES: Final = 10
 
 
 @frozen

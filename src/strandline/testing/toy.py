@@ -298,7 +298,7 @@ SCHEMA: Final = Schema(
 """Everything the library indexes."""
 
 
-ANN, BOB, CAT = READERS_DIDS = ("did:web:ann.example", "did:web:bob.example", "did:web:cat.example")
+ANN, BOB, CAT = ("did:web:ann.example", "did:web:bob.example", "did:web:cat.example")
 OAK, ELM = LIBRARIES = ("did:web:oak.example", "did:plc:elmelmelmelmelmelmelmelm")
 RKEYS: Final = ("3kp2222222222", "3kq2222222222", "3kr2222222222")
 REVS: Final = tuple(f"{start}2222222222" for start in ("222", "3ka", "3kb", "3kc", "3kd"))
@@ -323,8 +323,7 @@ TITLES: Final = ("Tides", "", "a\n\u202eb", "e\u0301", "\u00e9", "\uffff", "\U00
 URIS: Final = tuple(
     f"at://{did}/{collection}/{rkey}"
     for did, collection, rkey in (
-        (OAK, BOOK, RKEYS[0]),
-        (OAK, BOOK, RKEYS[0]),
+        *[(OAK, BOOK, RKEYS[0])] * 6,
         (ELM, BOOK, RKEYS[0]),
         (OAK, BOOK, RKEYS[1]),
         (ANN, NOTE, RKEYS[0]),
@@ -390,7 +389,7 @@ def _sketch(
 
 SKETCHES: Final = (
     _sketch(BOOK, _book_record, (OAK, OAK, ELM), RKEYS[:2], 6),
-    _sketch(LOAN, _loan_record, (*READERS_DIDS, ANN, ANN, OAK), RKEYS, 9),
+    _sketch(LOAN, _loan_record, (*(ANN,) * 5, BOB, CAT, OAK), RKEYS, 12),
     _sketch(NOTE, _note_record, (ANN, BOB), (RKEYS[0], "self", "a:b~c"), 4),
     _sketch(SHELF, _shelf_record, (OAK, OAK, ELM, ANN), (*("self",) * 5, RKEYS[0]), 4),
     _sketch(f"{NAMESPACE}.sofa", _shelf_record, LIBRARIES, RKEYS[:1], 1),

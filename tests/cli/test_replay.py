@@ -1,0 +1,206 @@
+"""Replay: what was read is what the store holds, however often it was stopped, resumed or repeated."""
+
+import gzip
+import json
+import os
+import resource
+import signal
+import sqlite3
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+
+from strandline_cli.stop import Stopped, held, stoppable
+
+Cli = Callable[..., Any]
+Spawn = Callable[..., "subprocess.Popen[bytes]"]
+EVENTS = 3000
+
+
+def lines_of(log: Path) -> list[bytes]:
+    return log.read_bytes().splitlines(keepends=True)
+
+
+def taken_in(path: Path) -> dict[str, int]:
+    """The cursors of a store, as another process sees them; none while there is no store."""
+    try:
+        database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    except sqlite3.OperationalError:
+        return {}
+    try:
+        return dict(database.execute("SELECT source, position FROM cursor"))
+    except sqlite3.OperationalError:
+        return {}
+    finally:
+        database.close()
+
+
+def test_the_summary_counts_every_line(cli: Cli, log: Path, store: str, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'new.db'}"
+    told = cli("replay", log, "--store", url, "--json").json
+    assert told["read"] == EVENTS
+    assert sum(told["bad"].values()) > 10
+    assert told["quarantined"]
+    assert told["read"] == sum(told[name] for name in ("applied", "stale", "other", "control")) + sum(
+        told["bad"].values()
+    )
+    assert cli("digest", "--store", url).out == cli("digest", "--store", store).out
+
+
+def test_the_summary_is_for_people_and_nothing_else_is_printed_in_a_pipe(cli: Cli, log: Path, tmp_path: Path) -> None:
+    said = cli("replay", log, "--store", f"sqlite:///{tmp_path / 'new.db'}", "--batch", "700")
+    names = [line.split("  ")[0] for line in said.out.splitlines()]
+    assert names == ["read", "applied", "stale", "other apps'", "control", "bad", "quarantined", "events/s"]
+    assert "(json " in said.out or ", json " in said.out
+    assert (said.code, said.err) == (0, "")
+    assert "\x1b" not in said.out
+
+
+def test_a_second_run_changes_nothing(cli: Cli, log: Path, own: str) -> None:
+    before = cli("digest", "--store", own).out
+    told = cli("replay", log, "--store", own, "--json").json
+    assert (told["read"], told["applied"]) == (EVENTS, 0)
+    assert cli("digest", "--store", own).out == before
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.ZstdCompressor().compress], ids=["gz", "zst"])
+def test_packed_logs_and_several_in_order(
+    cli: Cli, log: Path, store: str, tmp_path: Path, pack: Callable[[bytes], bytes]
+) -> None:
+    lines = lines_of(log)
+    (tmp_path / "one").write_bytes(pack(b"".join(lines[:1000])))
+    (tmp_path / "two").write_bytes(b"".join(lines[1000:]))
+    url = f"sqlite:///{tmp_path / 'new.db'}"
+    assert cli("replay", tmp_path / "one", tmp_path / "two", "--store", url).code == 0
+    assert taken_in(tmp_path / "new.db") == {
+        f"file:{tmp_path / 'one'}": 1000,
+        f"file:{tmp_path / 'two'}": EVENTS - 1000,
+    }
+    assert cli("digest", "--store", url).out == cli("digest", "--store", store).out
+
+
+def test_resume_passes_over_what_was_taken_in_and_takes_in_what_was_added(
+    cli: Cli, log: Path, store: str, tmp_path: Path
+) -> None:
+    lines = lines_of(log)
+    growing, url = tmp_path / "growing", f"sqlite:///{tmp_path / 'new.db'}"
+    growing.write_bytes(b"".join(lines[:1234]))
+    cli("replay", growing, "--store", url)
+    growing.write_bytes(b"".join(lines))
+    told = cli("replay", growing, "--store", url, "--resume", "--json").json
+    assert (told["skipped"], told["read"]) == (1234, EVENTS - 1234)
+    again = cli("replay", growing, "--store", url, "--resume")
+    assert again.out.startswith("skipped      3,000")
+    assert cli("digest", "--store", url).out == cli("digest", "--store", store).out
+
+
+def test_a_log_that_became_shorter_is_not_the_log_it_was(cli: Cli, log: Path, tmp_path: Path) -> None:
+    shorter, url = tmp_path / "log", f"sqlite:///{tmp_path / 'new.db'}"
+    shorter.write_bytes(b"".join(lines_of(log)[:500]))
+    cli("replay", shorter, "--store", url)
+    shorter.write_bytes(b"".join(lines_of(log)[:400]))
+    said = cli("replay", shorter, "--store", url, "--resume")
+    assert said.code == 3
+    assert "holds 400 lines, but 500 were taken in" in said.err
+
+
+def test_a_broken_log_gives_what_stands_before_the_damage(cli: Cli, log: Path, tmp_path: Path) -> None:
+    lines = lines_of(log)
+    broken, url = tmp_path / "broken.gz", f"sqlite:///{tmp_path / 'new.db'}"
+    broken.write_bytes(gzip.compress(b"".join(lines))[:-9000])
+    said = cli("replay", broken, "--store", url, "--batch", "1000", "--json")
+    assert said.code == 3
+    assert said.err.startswith(f"strandline: error: '{broken}' is cut short")
+    read = said.json["read"]
+    assert 1000 < read < EVENTS
+    assert read % 1000, "the last, shorter batch is committed too"
+    assert taken_in(tmp_path / "new.db") == {f"file:{broken}": read}
+    (tmp_path / "same").write_bytes(b"".join(lines[:read]))
+    cli("replay", tmp_path / "same", "--store", f"sqlite:///{tmp_path / 'same.db'}")
+    assert cli("digest", "--store", url).out == cli("digest", "--store", f"sqlite:///{tmp_path / 'same.db'}").out
+
+
+def test_an_error_in_the_second_log_leaves_what_the_first_gave(cli: Cli, log: Path, store: str, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'new.db'}"
+    said = cli("replay", log, tmp_path / "missing", "--store", url)
+    assert (said.code, "does not exist" in said.err) == (3, True)
+    assert cli("digest", "--store", url).out == cli("digest", "--store", store).out
+
+
+def test_no_store_is_made_for_a_log_that_is_not_there(cli: Cli, tmp_path: Path) -> None:
+    said = cli("replay", tmp_path / "mistyped", "--store", f"sqlite:///{tmp_path / 'new.db'}")
+    assert (said.code, list(tmp_path.iterdir())) == (3, [])
+
+
+def test_garbage_is_counted_and_kept_aside(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "noise").write_bytes(os.urandom(5000).replace(b"\n", b"") + b"\n{}\n[]\n\x1b[2J\n")
+    url = f"sqlite:///{tmp_path / 'new.db'}"
+    said = cli("replay", tmp_path / "noise", "--store", url, "--json")
+    assert (said.code, said.json["read"], sum(said.json["bad"].values())) == (0, 4, 4)
+    listed = cli("dead-letters", "--store", url)
+    assert listed.out.count("\n") > 4
+    assert "\x1b" not in listed.out
+    letters = cli("dead-letters", "--store", url, "--json", "--limit", "2").json
+    assert [letter["payload"] for letter in letters] == ["\x1b[2J", "[]"]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopped_in_the_middle_and_resumed_it_comes_to_the_same(
+    cli: Cli, spawn: Spawn, log: Path, store: str, tmp_path: Path, number: int, code: int
+) -> None:
+    path = tmp_path / "new.db"
+    process = spawn("replay", "-", "--store", f"sqlite:///{path}", "--batch", "100", stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.write(b"".join(lines_of(log)[:950]))
+    process.stdin.flush()
+    while taken_in(path) != {"stdin": 900}:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=0.02)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == code
+    assert f"strandline replay - --store sqlite:///{path} --batch 100 --resume" in err.decode()
+    assert b"Traceback" not in err
+    assert b"read         950" in out
+    assert taken_in(path) == {"stdin": 950}, "the batch in hand was finished"
+    with log.open("rb") as again:
+        rest = spawn("replay", "-", "--store", f"sqlite:///{path}", "--resume", "--json", stdin=again)
+        told = json.loads(rest.communicate(timeout=20)[0])
+    assert (told["skipped"], told["read"]) == (950, EVENTS - 950)
+    assert cli("digest", "--store", f"sqlite:///{path}").out == cli("digest", "--store", store).out
+
+
+def test_a_signal_waits_for_the_batch_in_hand_and_a_second_does_not() -> None:
+    done = []
+    with stoppable():
+        with pytest.raises(Stopped), held():
+            os.kill(os.getpid(), signal.SIGINT)
+            done.append("the batch")
+        with pytest.raises(Stopped), held():
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+            done.append("never")
+        with pytest.raises(Stopped) as stopped:
+            os.kill(os.getpid(), signal.SIGTERM)
+    assert (done, stopped.value.code) == (["the batch"], 143)
+
+
+def test_a_full_disk_ends_it_clearly_and_leaves_a_store_to_go_on_with(
+    cli: Cli, spawn: Spawn, log: Path, store: str, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'new.db'}"
+
+    def small_disk() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, 1_500_000))
+
+    process = spawn("replay", log, "--store", url, "--batch", "100", preexec_fn=small_disk)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 4
+    assert b"Traceback" not in err
+    assert cli("verify", "--store", url).code == 0
+    assert cli("replay", log, "--store", url, "--resume").code == 0
+    assert cli("digest", "--store", url).out == cli("digest", "--store", store).out

@@ -1,0 +1,466 @@
+"""The loop that takes a stream in: rows and cursor together, garbage aside, great jobs in small steps."""
+
+import hashlib
+from collections.abc import Collection, Iterator, Sequence
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import pytest
+from attrs import evolve
+
+from strandline import (
+    Account,
+    Commit,
+    Cursor,
+    Event,
+    Ingest,
+    MemoryStore,
+    Store,
+    StoreFull,
+    Sync,
+    decode,
+    layout_of,
+    open_store,
+    run,
+)
+from strandline import ingest as ingesting
+from strandline.event import BadEvent, Control
+from strandline.fold import JOB
+from strandline.forum import SCHEMA
+from strandline.forum.dump import dump_lines
+from strandline.forum.records import POST, VOTE
+from strandline.forum.testing.strategies import ANN, BOB, CALM, SEA
+from strandline.forum.world import world
+from strandline.ingest import CURSOR, DEAD_LETTER
+from strandline.jobs import step
+from strandline.ports import Changes, Key
+from strandline.register import REGISTER
+from strandline.schema import Row
+
+NOON_US = 1_767_268_800_000_000
+CREATED = "2026-01-01T12:00:00Z"
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    url = "memory:" if request.param == "memory" else f"sqlite:///{tmp_path}/index.db"
+    opened = open_store(url, SCHEMA)
+    yield opened
+    run(opened.close())
+
+
+class Watched:
+    """
+    A store that is counted, and dies if told to.
+
+    Attributes:
+        commits: What was committed, in order.
+        asked: How many keys were asked for.
+        found: How many rows were read, by table.
+        left: How many more commits it lives for.
+    """
+
+    def __init__(self, store: Store, left: int = 1 << 30) -> None:
+        self._store, self.layout, self.left = store, store.layout, left
+        self.commits: list[Changes] = []
+        self.asked = 0
+        self.found: dict[str, int] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def load(self, table: str, keys: Collection[Key]) -> dict[Key, Row]:
+        rows = await self._store.load(table, keys)
+        self._count(table, len(keys), len(rows))
+        return rows
+
+    async def page(self, table: str, *where: Any, **bounds: Any) -> list[Row]:
+        rows = await self._store.page(table, *where, **bounds)
+        self._count(table, 1, len(rows))
+        return rows
+
+    async def commit(self, changes: Changes) -> None:
+        if self.left <= 0:
+            raise StoreFull("no room left")
+        self.left -= 1
+        await self._store.commit(changes)
+        self.commits.append(changes)
+
+    def _count(self, table: str, asked: int, found: int) -> None:
+        self.asked += asked
+        self.found[table] = self.found.get(table, 0) + found
+
+
+def rows_of(store: Store, table: str) -> list[Row]:
+    async def rows() -> list[Row]:
+        return [row async for _, chunk in store.scan([table]) for row in chunk]
+
+    return run(rows())
+
+
+def dumped(store: Store) -> list[bytes]:
+    async def lines() -> list[bytes]:
+        return sorted([line async for line in dump_lines(store)])
+
+    return run(lines())
+
+
+def folded(*batches: Sequence[Any]) -> list[bytes]:
+    """Return the dump of events folded into an empty store."""
+    store = MemoryStore(layout_of(SCHEMA))
+    index = Ingest(store, SCHEMA)
+    for batch in batches:
+        run(index.fold(batch))
+    run(index.finish())
+    return dumped(store)
+
+
+def drift(store: Store) -> list[Any]:
+    async def drifts() -> list[Any]:
+        return [it async for it in Ingest(store, SCHEMA).verify(MemoryStore(layout_of(SCHEMA)))]
+
+    return run(drifts())
+
+
+class TestDeadLetters:
+    def letters(self, store: Store) -> list[str]:
+        """Return the kept lines, the oldest first."""
+        return [row[4].decode() for row in sorted(rows_of(store, DEAD_LETTER.name), key=lambda row: row[1])]
+
+    def fold(self, store: Store, *texts: str, batch: int = 3) -> None:
+        index, bad = Ingest(store, SCHEMA), [decode(text.encode()) for text in texts]
+        for at in range(0, len(bad), batch):
+            run(index.fold(bad[at : at + batch]))
+
+    @pytest.fixture(autouse=True)
+    def _few(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(ingesting, "MAX_LETTERS", 5)
+
+    @pytest.mark.parametrize("batch", [1, 3, 4, 100])
+    def test_the_newest_are_kept(self, store: Store, batch: int) -> None:
+        self.fold(store, *"abcdefgh", batch=batch)
+        assert self.letters(store) == [*"defgh"]
+        self.fold(store, *"ij", batch=batch)
+        assert self.letters(store) == [*"fghij"]
+
+    @pytest.mark.parametrize("batch", [1, 3, 100])
+    def test_the_same_line_counts_once_and_pushes_nothing_out(self, store: Store, batch: int) -> None:
+        self.fold(store, *"abcd", *"aaaaaaaaabababab", batch=batch)
+        assert self.letters(store) == [*"abcd"]
+        self.fold(store, *"eedd", *"aaa", batch=batch)
+        assert self.letters(store) == [*"abcde"]
+
+    def test_a_log_taken_in_again_changes_no_letter(self, store: Store) -> None:
+        self.fold(store, *"abc")
+        before = rows_of(store, DEAD_LETTER.name)
+        self.fold(store, *"abc", batch=2)
+        assert rows_of(store, DEAD_LETTER.name) == before
+
+    def test_a_commit_that_fails_costs_no_letter(self, store: Store) -> None:
+        self.fold(store, *"abc")
+        dying = Watched(store, 0)
+        index = Ingest(dying, SCHEMA)
+        bad = [decode(text.encode()) for text in "xy"]
+        for _ in range(9):
+            with pytest.raises(StoreFull):
+                run(index.fold(bad))
+        dying.left = 1
+        run(index.fold(bad))
+        assert self.letters(store) == [*"abcxy"]
+
+    def test_a_letter_tells_why_and_how_long_it_was_and_keeps_64_kb(self, store: Store) -> None:
+        long = b'{"kind":"' + b"x" * 70_000 + b'"}'
+        other = long[:-2] + b'y"}'
+        run(Ingest(store, SCHEMA).fold([decode(long), decode(other), decode(b"[]")]))
+        kept = {row[0]: row[2:] for row in rows_of(store, DEAD_LETTER.name)}
+        assert kept.keys() == {hashlib.sha256(line).hexdigest() for line in (long, other, b"[]")}
+        reason, detail, payload, size = kept[hashlib.sha256(long).hexdigest()]
+        assert (reason, payload, size) == ("kind", long[: 64 * 1024], len(long))
+        assert detail.startswith("kind is 'xxx")
+        assert kept[hashlib.sha256(b"[]").hexdigest()] == ("not-an-object", "line is []", b"[]", 2)
+
+    def test_any_bytes_can_be_kept(self, store: Store) -> None:
+        lines = [b"", b"\x00\xff\xfe", b'{"did":"\\ud800"}', '{"kind":"é\u2028"}'.encode(), b"\xed\xa0\x80"]
+        run(Ingest(store, SCHEMA).fold([decode(line) for line in lines]))
+        assert {row[4] for row in rows_of(store, DEAD_LETTER.name)} == set(lines)
+
+    def test_garbage_stops_nothing_and_moves_nothing(self, store: Store) -> None:
+        index = Ingest(store, SCHEMA)
+        run(index.fold([BadEvent("json", "?", b"?"), *CALM, Control("info", ""), BadEvent("kind", "?", b"!")]))
+        assert dumped(store) == folded(CALM)
+        outcome = index.outcome
+        assert (outcome.read, outcome.applied, outcome.control) == (len(CALM) + 3, len(CALM), 1)
+        assert outcome.bad == {"json": 1, "kind": 1}
+
+
+class TestCursor:
+    def test_rows_and_cursor_are_one_commit(self, store: Store) -> None:
+        watched = Watched(store)
+        run(Ingest(watched, SCHEMA).fold([*CALM, decode(b"?")], Cursor("log", 9)))
+        assert len(watched.commits) == 1
+        assert {REGISTER.name, CURSOR.name, DEAD_LETTER.name, "post", "tally"} <= watched.commits[0].keys()
+
+    def test_a_commit_that_fails_leaves_rows_and_cursor_as_they_were(self, store: Store) -> None:
+        dying = Watched(store, 1)
+        index = Ingest(dying, SCHEMA)
+        run(index.fold(CALM[:3], Cursor("log", 3)))
+        before = dumped(store)
+        with pytest.raises(StoreFull):
+            run(index.fold(CALM[3:], Cursor("log", 9)))
+        assert dumped(store) == before
+        assert run(index.cursor("log")) == 3
+        assert index.outcome.read == 3
+        dying.left = 1
+        run(index.fold(CALM[3:], Cursor("log", 9)))
+        assert dumped(store) == folded(CALM)
+        assert run(index.cursor("log")) == 9
+
+    def test_an_empty_batch_moves_the_cursor_only_if_one_is_given(self, store: Store) -> None:
+        index = Ingest(store, SCHEMA)
+        assert run(index.cursor("log")) is None
+        run(index.fold([]))
+        assert run(index.cursor("log")) is None
+        run(index.fold(CALM, Cursor("log", 9)))
+        run(index.fold([]))
+        run(index.fold(CALM))
+        assert run(index.cursor("log")) == 9
+        run(index.fold([], Cursor("log", 12)))
+        assert run(index.cursor("log")) == 12
+
+    def test_a_batch_in_which_nothing_concerns_us_moves_the_cursor(self, store: Store) -> None:
+        index = Ingest(store, SCHEMA)
+        other = evolve(CALM[0], collection="app.bsky.feed.post")
+        run(index.fold([other, decode(b"?"), Control("info", "")], Cursor("log", 3)))
+        assert run(index.cursor("log")) == 3
+        assert (index.outcome.other, rows_of(store, REGISTER.name)) == (1, [])
+
+    def test_each_source_has_its_own(self, store: Store) -> None:
+        index = Ingest(store, SCHEMA)
+        run(index.fold(CALM[:2], Cursor("one", 2)))
+        run(index.fold(CALM[2:], Cursor("other", 0)))
+        assert (run(index.cursor("one")), run(index.cursor("other")), run(index.cursor("third"))) == (2, 0, None)
+
+    def test_it_goes_back_if_told_so(self, store: Store) -> None:
+        index = Ingest(store, SCHEMA)
+        run(index.fold(CALM, Cursor("log", 9)))
+        run(index.fold(CALM[:1], Cursor("log", 1)))
+        assert run(index.cursor("log")) == 1
+
+    def test_a_step_that_fails_after_the_batch_leaves_the_batch(self, store: Store) -> None:
+        dying = Watched(store, 1)
+        with pytest.raises(StoreFull):
+            run(Ingest(dying, SCHEMA).fold([*CALM, hidden(SEA)], Cursor("log", 10)))
+        again = Ingest(store, SCHEMA)
+        assert run(again.cursor("log")) == 10
+        run(again.finish())
+        assert dumped(store) == folded([*CALM, hidden(SEA)])
+
+
+def post(at: int, did: str = SEA) -> Commit:
+    record = {"$type": POST, "community": did, "author": BOB, "createdAt": CREATED, "title": f"{at}"}
+    return commit(did, POST, at, record)
+
+
+def vote(at: int, did: str = ANN) -> Commit:
+    subject = {
+        "uri": f"at://{SEA}/{POST}/{rkey(at)}",
+        "cid": "bafyreidqpc7si3dbimffi64lz3xsx2qt45ip7rpna2qpslcddp23itjjzm",
+    }
+    return commit(did, VOTE, at, {"$type": VOTE, "subject": subject, "direction": "up", "createdAt": CREATED})
+
+
+def commit(did: str, collection: str, at: int, record: dict[str, Any]) -> Commit:
+    return Commit(
+        did=did,
+        rev=rkey(at),
+        operation="create",
+        collection=collection,
+        rkey=rkey(at),
+        record=record,
+        seen_us=NOON_US + at,
+    )
+
+
+def rkey(at: int) -> str:
+    return "3kp2222222" + "".join("234567abcdefghijklmnopqrstuvwxyz"[at >> shift & 31] for shift in (10, 5, 0))
+
+
+def hidden(did: str, at: int = 0, *, active: bool = False) -> Account:
+    return Account(did=did, active=active, time_us=NOON_US + at, relay_seq=at, seen_us=NOON_US)
+
+
+def restored(did: str, at: int = 1) -> Account:
+    return hidden(did, at, active=True)
+
+
+MANY = 40
+POSTS = [post(at) for at in range(MANY)]
+VOTES = [vote(at) for at in range(MANY)]
+
+
+class TestJobs:
+    @pytest.fixture(autouse=True)
+    def _small_steps(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(ingesting, "step", partial(step, size=7))
+
+    def pending(self, store: Store) -> list[str]:
+        return [row[0] for row in rows_of(store, JOB.name)]
+
+    def standing(self, store: Store) -> int:
+        return len(rows_of(store, "vote"))
+
+    def test_an_account_of_many_records_is_hidden_in_bounded_steps(self, store: Store) -> None:
+        watched = Watched(store)
+        index = Ingest(watched, SCHEMA)
+        run(index.fold([*POSTS, *VOTES]))
+        run(index.fold([hidden(ANN)]))
+        assert self.standing(store) == MANY - 7, "the batch did the first step"
+        assert self.pending(store) == [ANN]
+        for done in range(14, MANY, 7):
+            run(index.fold([]))
+            assert self.standing(store) == MANY - done
+        run(index.finish())
+        assert (self.standing(store), self.pending(store)) == (0, [])
+        for changes in watched.commits[2:]:
+            assert sum(map(len, changes.values())) <= 4 * 7 + 2, "a vote, its tally, its post, the author's tally"
+        assert dumped(store) == folded([*POSTS, *VOTES, hidden(ANN)])
+        assert drift(store) == []
+
+    def test_what_concerns_the_account_waits_until_it_is_done(self, store: Store) -> None:
+        watched = Watched(store)
+        index = Ingest(watched, SCHEMA)
+        run(index.fold([*POSTS, *VOTES]))
+        run(index.fold([hidden(ANN)]))
+        late = evolve(vote(MANY + 1), rkey=rkey(3))
+        run(index.fold([late], Cursor("log", 1)))
+        assert self.pending(store) == []
+        ended = next(at for at, it in enumerate(watched.commits) if it.get(JOB.name, {}).get((ANN,), ()) is None)
+        moved = next(at for at, it in enumerate(watched.commits) if CURSOR.name in it)
+        assert ended < moved
+        assert dumped(store) == folded([*POSTS, *VOTES, hidden(ANN), late])
+
+    def test_what_concerns_others_does_not_wait(self, store: Store) -> None:
+        index = Ingest(store, SCHEMA)
+        run(index.fold([*POSTS, *VOTES]))
+        run(index.fold([hidden(ANN)]))
+        run(index.fold([vote(1, BOB)]))
+        assert self.pending(store) == [ANN]
+        assert self.standing(store) == MANY - 14 + 1
+
+    @pytest.mark.parametrize("commits", range(8))
+    def test_a_crash_between_steps_goes_on_from_there(self, store: Store, commits: int) -> None:
+        run(Ingest(store, SCHEMA).fold([*POSTS, *VOTES]))
+        dying = Watched(store, commits)
+        index = Ingest(dying, SCHEMA)
+        try:
+            run(index.fold([hidden(ANN)], Cursor("log", 1)))
+            run(index.finish())
+        except StoreFull:
+            pass
+        again = Ingest(Watched(store), SCHEMA)
+        if run(again.cursor("log")) is None:
+            assert commits == 0
+            run(again.fold([hidden(ANN)], Cursor("log", 1)))
+        run(again.finish())
+        assert dumped(store) == folded([*POSTS, *VOTES, hidden(ANN)])
+        assert drift(store) == []
+
+    @pytest.mark.parametrize(
+        "later",
+        [
+            pytest.param([restored(ANN)], id="restored"),
+            pytest.param([restored(ANN), hidden(ANN, 2)], id="restored and hidden again"),
+            pytest.param([restored(ANN), hidden(ANN, 2), restored(ANN, 3)], id="restored, hidden and restored"),
+            pytest.param([Sync(did=ANN, rev=rkey(20), seen_us=NOON_US)], id="re-stated"),
+            pytest.param([Sync(did=ANN, rev=rkey(20), seen_us=NOON_US), restored(ANN)], id="re-stated and restored"),
+            pytest.param([evolve(vote(99), rkey=rkey(30)), restored(ANN)], id="a vote cast again, and restored"),
+            pytest.param([hidden(SEA), restored(ANN)], id="its subject hidden, and restored"),
+        ],
+    )
+    @pytest.mark.parametrize("at_once", [True, False])
+    def test_an_account_may_change_while_its_job_is_not_done(
+        self, store: Store, later: list[Event], at_once: bool
+    ) -> None:
+        index = Ingest(store, SCHEMA)
+        run(index.fold([*POSTS, *VOTES]))
+        run(index.fold([hidden(ANN)]))
+        for batch in [later] if at_once else [[event] for event in later]:
+            run(index.fold(batch))
+        run(index.finish())
+        assert dumped(store) == folded(later, [*POSTS, *VOTES, hidden(ANN)])
+        assert drift(store) == []
+
+    def test_hidden_and_restored_in_one_batch_is_no_job(self, store: Store) -> None:
+        watched = Watched(store)
+        index = Ingest(watched, SCHEMA)
+        run(index.fold([*POSTS, *VOTES]))
+        run(index.fold([restored(ANN), hidden(ANN)]))
+        assert len(watched.commits) == 2
+        assert JOB.name not in watched.commits[1]
+
+    def test_many_accounts_share_a_step(self, store: Store) -> None:
+        voters = [f"did:web:v{at}.example" for at in range(30)]
+        index = Ingest(store, SCHEMA)
+        run(index.fold([*POSTS, *(vote(at % MANY, did) for at, did in enumerate(voters))]))
+        run(index.fold([hidden(did) for did in voters]))
+        assert 0 < len(self.pending(store)) < 30
+        run(index.finish())
+        assert self.pending(store) == []
+        assert self.standing(store) == 0
+
+    def test_two_repos_whose_hashes_collide_do_not_move_each_other(self, store: Store) -> None:
+        one, other = "did:web:p29685295.example", "did:web:p32060020.example"
+        assert crc32(one.encode()) == crc32(other.encode())
+        events = [*POSTS, *(vote(at, did) for at in range(10) for did in (one, other))]
+        index = Ingest(store, SCHEMA)
+        run(index.fold(events))
+        run(index.fold([hidden(one)]))
+        run(index.finish())
+        assert {row[1] for row in rows_of(store, "vote")} == {other}
+        assert dumped(store) == folded([*events, hidden(one)])
+        run(index.fold([restored(one), hidden(other)]))
+        run(index.finish())
+        assert {row[1] for row in rows_of(store, "vote")} == {one}
+        assert drift(store) == []
+
+    def test_a_store_in_trouble_while_the_jobs_are_read_forgets_none(self, store: Store) -> None:
+        run(Ingest(store, SCHEMA).fold([*POSTS, *VOTES, hidden(ANN)]))
+        assert self.pending(store) == [ANN]
+
+        class Unreadable(Watched):
+            async def page(self, table: str, *where: Any, **bounds: Any) -> list[Row]:
+                raise StoreFull("no room left to read in")
+
+        watched = Unreadable(store)
+        index = Ingest(watched, SCHEMA)
+        with pytest.raises(StoreFull):
+            run(index.finish())
+        index.store = store
+        run(index.fold([evolve(vote(99), rkey=rkey(30)), restored(ANN)]))
+        run(index.finish())
+        assert dumped(store) == folded([*POSTS, *VOTES, evolve(vote(99), rkey=rkey(30))])
+
+
+def test_the_cost_of_a_batch_is_that_of_the_batch_whatever_the_index_holds() -> None:
+    size = 200
+    costs = []
+    for held in (1000, 10_000):
+        events = [decode(line) for line in islice(world(7, 10_000 + size), 10_000 + size)]
+        watched = Watched(MemoryStore(layout_of(SCHEMA)))
+        index = Ingest(watched, SCHEMA)
+        run(index.fold(events[:held]))
+        run(index.finish())
+        watched.asked, watched.found, watched.commits = 0, {}, []
+        run(index.fold(events[-size:]))
+        run(index.finish())
+        costs.append(
+            (watched.asked, sum(watched.found.values()), sum(len(it) for c in watched.commits for it in c.values()))
+        )
+    (small_asked, _, small_written), (asked, found, written) = costs
+    assert asked < 1.5 * small_asked, costs
+    assert written < 1.5 * small_written, costs
+    assert found <= asked, costs
+    assert asked < 20 * size, costs
