@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
-    {"errors", "wirejson"},
+    {"errors", "memo", "wirejson"},
     {"syntax", "event", "lexicon"},
     {"schema", "register", "delta", "judge", "ports", "session"},
     {"fold"},

@@ -16,6 +16,7 @@ __all__ = [
     "LazyGroup",
     "json_option",
     "limit_option",
+    "sort_option",
     "store_of",
     "store_option",
     "uri_argument",
@@ -139,6 +140,13 @@ def store_of(url: str | None) -> str:
 def json_option(command: F) -> F:
     """Let a command be asked for JSON, as `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, with every text as it is.")(command)
+
+
+def sort_option(command: F) -> F:
+    """Let a command be told the order of posts or comments, as `order`."""
+    kinds = click.Choice(["hot", "new", "top"])
+    help_ = "hot: score and age; new: the newest first; top: score."
+    return click.option("--sort", "order", type=kinds, default="hot", show_default=True, help=help_)(command)
 
 
 def limit_option(default: int) -> Callable[[F], F]:

@@ -161,7 +161,7 @@ def card(pairs: Mapping[str, object]) -> Table:
     for name, value in pairs.items():
         lines = value if isinstance(value, list) else [] if value in (None, "") else [value]
         for at, line in enumerate(lines):
-            made.add_row("" if at else name, text(line))
+            made.add_row("" if at else name, Text(plain(" ".join(str(line).splitlines()))))
     return made
 
 

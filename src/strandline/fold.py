@@ -255,7 +255,8 @@ async def view_changes(store: Store, schema: Schema, moved: Mapping[str, Sequenc
     told: dict[str, Sequence[Moved]] = dict(moved)
     changes: dict[str, dict[Key, Row | None]] = {DORMANT.name: {}}
     for view in schema.views:
-        known: dict[Key, Row] = {}
+        if not any(told.get(name) or changes.get(name) for name in view.inputs):
+            continue
         if isinstance(view, Rows):
             sums = row_sums(view, schema.keys, told)
             known = await store.load(view.name, sums)
@@ -296,7 +297,7 @@ async def _attach(
     records = {_key(view, old or new): (old, new) for old, new in moved}
     sums: dict[Key, Row | None] = {}
     if view.carries is not None:
-        carried = changes[view.carries.name]
+        carried = changes.get(view.carries.name, {})
         sums.update((key, row) for key, row in carried.items() if key in records or _may_hold(view, keys, key))
         sums.update(await store.load(view.carries.name, [key for key in records if key not in carried]))
     known = await store.load(view.name, [key for key in {**records, **sums} if key not in records or records[key][0]])

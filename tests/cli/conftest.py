@@ -16,7 +16,7 @@ from strandline.forum import SCHEMA
 from strandline.forum.world import world
 from strandline_cli import main
 
-EVENTS = 3000
+EVENTS = 2000
 COMMAND = [sys.executable, "-c", "import sys, strandline_cli; sys.exit(strandline_cli.main())"]
 
 ANN, BOB, SEA = "did:web:ann.example", "did:web:bob.example", "did:web:sea.example"
@@ -58,8 +58,8 @@ def spawn() -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
 
     def start(*arguments: object, **options: Any) -> "subprocess.Popen[bytes]":
         environment = {name: value for name, value in os.environ.items() if name != "STRANDLINE_STORE"}
-        options = {"env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
-        running.append(subprocess.Popen([*COMMAND, *map(str, arguments)], **options))
+        pipes: dict[str, Any] = {"env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        running.append(subprocess.Popen([*COMMAND, *map(str, arguments)], **(pipes | options)))
         return running[-1]
 
     yield start

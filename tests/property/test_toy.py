@@ -8,15 +8,18 @@ import os
 from collections import Counter
 from typing import Any
 
+from attrs import evolve
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from strandline import Account, Commit, Event, Identity, Ingest, MemoryStore, Sync, layout_of, run
 from strandline.event import canonical
 from strandline.judge import compile_judges
+from strandline.testing import strategies as hostile
 from strandline.testing import toy
 from strandline.testing.laws import Told, told
 
-EXAMPLES = 20_000 if "STRANDLINE_FULL" in os.environ else 300
+EXAMPLES = 20_000 if "STRANDLINE_FULL" in os.environ else 200
 JUDGES = compile_judges(toy.SCHEMA)
 RANK = {"delete": 0, "create": 1, "update": 2}
 
@@ -32,10 +35,23 @@ def test_the_views_are_what_counting_gives() -> None:
     counted()
 
 
-def folded(log: list[Event]) -> Told:
+def test_an_election_among_many_is_what_counting_gives() -> None:
+    dids, rkeys = (toy.ANN,), tuple(f"3kp222222222{at}" for at in "234567abcd")
+    loans = [evolve(it, dids=dids, rkeys=rkeys) for it in toy.SKETCHES if it.collection == toy.LOAN]
+
+    @settings(max_examples=EXAMPLES, deadline=None)
+    @given(log=hostile.logs(toy.POOLS, loans, only_commits=True), cut=st.integers(0, 25))
+    def counted(log: list[Event], cut: int) -> None:
+        assert folded(log, cut) == naive(log)
+
+    counted()
+
+
+def folded(log: list[Event], cut: int = 0) -> Told:
     store = MemoryStore(layout_of(toy.SCHEMA))
     index = Ingest(store, toy.SCHEMA)
-    run(index.fold(log))
+    run(index.fold(log[:cut]))
+    run(index.fold(log[cut:]))
     run(index.finish())
     return run(told(store, [view.name for view in toy.SCHEMA.views]))
 

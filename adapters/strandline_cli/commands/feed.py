@@ -20,7 +20,7 @@ from strandline.forum import queries
 from strandline.forum.queries import TIMEFRAMES_US, FeedPage, Order
 from strandline.ports import Key
 from strandline.wirejson import canonical, loads
-from strandline_cli.command import Command, Group, json_option, limit_option, store_option
+from strandline_cli.command import Command, Group, json_option, limit_option, sort_option, store_option
 from strandline_cli.entries import Known, known_of_posts, post_json
 from strandline_cli.exit import NotThere
 from strandline_cli.opened import reading
@@ -66,7 +66,7 @@ def feed_options(command: F) -> F:
         click.option(
             "--timeframe", type=click.Choice(list(TIMEFRAMES_US)), help="With --sort top: how far back.  [default: all]"
         ),
-        click.option("--sort", "order", type=click.Choice(["hot", "new", "top"]), default="hot", show_default=True),
+        sort_option,
         store_option,
     ):
         command = option(command)

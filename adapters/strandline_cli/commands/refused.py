@@ -72,9 +72,9 @@ def _refused(store: Store) -> Generator[dict[str, Any], None, None]:
 @json_option
 def dead_letters(url: str | None, limit: int, as_json: bool) -> None:
     """
-    List the lines that were no events, the newest first.
+    List the lines that were no events.
 
-    The newest 10,000 are kept, each once, with their first 64 kB.
+    The newest come first; the newest 10,000 are kept, each once, with their first 64 kB.
     """
     with reading(url) as store:
         rows = run(store.page(DEAD_LETTER.name, "by_number", [()], limit=limit + 1))

@@ -70,6 +70,7 @@ def replay(logs: Sequence[str], url: str | None, batch: int, resume: bool, as_js
     Stopped by Ctrl-C, the command finishes the batch in hand and says how to go on. How many lines of each log were
     taken in is kept under the log's absolute path, so a log may grow between two runs with --resume, but not change.
     """
+    url = store_of(url)
     _refuse_missing(logs[0])
     sofar = Sofar()
     with writing(url) as store, _unhurried_collection(), showing_progress() as progress:
@@ -80,7 +81,7 @@ def replay(logs: Sequence[str], url: str | None, batch: int, resume: bool, as_js
                 _take_in(ingest, log, batch, resume, sofar, progress)
             run(ingest.finish())
         except Stopped as stopped:
-            stopped.hint = f"go on with\n    {_again(logs, store_of(url), batch)}"
+            stopped.hint = f"go on with\n    {_again(logs, url, batch)}"
             raise
         finally:
             sofar.seconds = perf_counter() - began

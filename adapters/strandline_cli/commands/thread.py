@@ -10,7 +10,7 @@ from rich.text import Text
 from strandline import Store, run
 from strandline.forum import queries
 from strandline.forum.queries import Reply
-from strandline_cli.command import Command, json_option, limit_option, store_option, uri_argument
+from strandline_cli.command import Command, json_option, limit_option, sort_option, store_option, uri_argument
 from strandline_cli.entries import Known, comment_json, known, post_json
 from strandline_cli.exit import NotThere
 from strandline_cli.opened import reading
@@ -32,7 +32,7 @@ _POST_LINES: Final = 6
 )
 @uri_argument(required=False)
 @store_option
-@click.option("--sort", "order", type=click.Choice(["hot", "new", "top"]), default="hot", show_default=True)
+@sort_option
 @limit_option(1000)
 @json_option
 def thread(uri: str | None, url: str | None, order: queries.Order, limit: int, as_json: bool) -> None:

@@ -28,7 +28,20 @@ from strandline.syntax import record_uri
 from strandline.testing import strategies as hostile
 from strandline.testing.strategies import Dice, Pools, Sketch
 
-__all__ = ["NAMESPACE", "POOLS", "SCHEMA", "SKETCHES", "Book", "Loan", "Note", "Shelf", "commit_logs", "logs"]
+__all__ = [
+    "ANN",
+    "LOAN",
+    "NAMESPACE",
+    "POOLS",
+    "SCHEMA",
+    "SKETCHES",
+    "Book",
+    "Loan",
+    "Note",
+    "Shelf",
+    "commit_logs",
+    "logs",
+]
 
 NAMESPACE: Final = "com.example.library"
 SHELF: Final = f"{NAMESPACE}.shelf"

@@ -1,0 +1,166 @@
+"""
+What the forum answers, on every store, against the reference: feeds, posts, communities, profiles, handles.
+
+Every feed is walked page by page, in every order and timeframe, for viewers who subscribe, block, or are hidden. And
+what is asked while a job waits: a hidden account is gone from every answer before a single record of its was moved.
+"""
+
+import json
+import os
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import ExitStack
+from random import Random
+from typing import Any, Final
+
+import pytest
+from attrs import evolve
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from strandline import Account, Event, Ingest, Store, open_store, run
+from strandline.fold import fold
+from strandline.forum import SCHEMA
+from strandline.forum.queries import (
+    FeedPage,
+    community,
+    community_feed,
+    discover,
+    handles,
+    post,
+    profile,
+    thread,
+    timeline,
+)
+from strandline.forum.testing import reference
+from strandline.forum.testing.strategies import COMMUNITIES, PEOPLE, POOLS, POSTS, logs
+from strandline.testing.laws import wipe
+
+FULL = "STRANDLINE_FULL" in os.environ
+EXAMPLES = int(os.environ.get("STRANDLINE_LOGS", "20000" if FULL else "300"))
+
+EVERYONE: Final = (*PEOPLE, *COMMUNITIES)
+ORDERS: Final = ("hot", "new", "top")
+SECOND_US: Final = 1_000_000
+
+Ask = Callable[..., Coroutine[Any, Any, FeedPage | None]]
+
+
+def close(store: Store) -> None:
+    """Let go of a store."""
+    run(store.close())
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, ...]]:
+    path = tmp_path_factory.mktemp("feeds") / "feeds.db"
+    with ExitStack() as stack:
+        opened = (open_store("memory:", SCHEMA), open_store(f"sqlite:///{path}", SCHEMA))
+        for store in opened:
+            stack.callback(close, store)
+        yield opened
+
+
+def told(store: Store, log: Sequence[Event]) -> Ingest:
+    """Fold a log into the emptied store."""
+    run(wipe(store))
+    index = Ingest(store, SCHEMA)
+    run(index.fold(log))
+    run(index.finish())
+    return index
+
+
+def walked(ask: Ask, store: Store, *args: Any, limit: int = 100, **kwargs: Any) -> list[str]:
+    """Return the uris of a feed, read page by page."""
+    found: list[str] = []
+    after = None
+    while True:
+        page = run(ask(store, *args, limit=limit, after=after, **kwargs))
+        if page is None:
+            return found
+        assert len(page.posts) <= limit
+        found += [row.uri for row in page.posts]
+        after = page.after
+        if after is None:
+            return found
+        assert len(page.posts) == limit, "a page that is not the last is full"
+
+
+def hostile(examples: int) -> Callable[[Any], Any]:
+    return settings(max_examples=max(1, examples), deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def test_feeds_are_those_of_the_reference(stores: Sequence[Store]) -> None:
+    @hostile(EXAMPLES)
+    @given(log=logs(), dice=st.randoms(use_true_random=False))
+    def law(log: list[Event], dice: Random) -> None:
+        viewer, order = dice.choice(EVERYONE), dice.choice(ORDERS)
+        timeframe = dice.choice(("all", "all", *reference.WINDOWS_US))
+        window_us = reference.WINDOWS_US.get(timeframe, 0)
+        now_us = POOLS.times_us[0] + window_us + dice.choice((0, 5, 10, 40)) * SECOND_US
+        since_us = None if timeframe == "all" else now_us - window_us
+        told_to_reference: dict[str, Any] = {"order": order, "timeframe": timeframe, "now_us": now_us}
+        asked: dict[str, Any] = {"order": order, "since_us": since_us, "limit": dice.randrange(1, 4)}
+        for store in stores:
+            told(store, log)
+            for did in COMMUNITIES:
+                expected = reference.community_feed(log, did, viewer=viewer, **told_to_reference)
+                assert walked(community_feed, store, did, viewer=viewer, **asked) == expected, "community"
+            expected = reference.discover(log, viewer=viewer, **told_to_reference)
+            assert walked(discover, store, viewer=viewer, **asked) == expected, "discover"
+            expected = reference.timeline(log, viewer, **told_to_reference)
+            assert walked(timeline, store, viewer, **asked) == expected, "timeline"
+
+    law()
+
+
+def test_what_is_asked_by_name_is_what_the_dump_tells(stores: Sequence[Store]) -> None:
+    @hostile(EXAMPLES)
+    @given(log=logs())
+    def law(log: list[Event]) -> None:
+        lines = [json.loads(line) for line in reference.dump(log)]
+        hidden = {line["did"] for line in lines if line["view"] == "account"}
+        posts = {line["uri"] for line in lines if line["view"] == "post" and line["author"] not in hidden}
+        for store in stores:
+            told(store, log)
+            assert {uri for uri in POSTS if run(post(store, uri)) is not None} == posts & set(POSTS)
+            for view, query in (("community", community), ("profile", profile)):
+                shown = {line["did"] for line in lines if line["view"] == view}
+                assert {did for did in EVERYONE if run(query(store, did)) is not None} == shown & set(EVERYONE)
+            claimed = {did: handle for did, handle in reference.handles(log).items() if handle != "handle.invalid"}
+            assert run(handles(store, {event.did for event in log})) == claimed
+
+    law()
+
+
+def test_a_hidden_account_is_gone_from_every_answer_while_its_job_waits(stores: Sequence[Store]) -> None:
+    @hostile(EXAMPLES // 2)
+    @given(log=logs(), gone=st.sets(st.sampled_from(EVERYONE), min_size=1, max_size=2))
+    def law(log: list[Event], gone: set[str]) -> None:
+        latest = max((event.time_us for event in log if isinstance(event, Account)), default=0)
+        plain = Account(did="", active=False, time_us=latest + 1, relay_seq=0, seen_us=0)
+        hides = [evolve(plain, did=did) for did in sorted(gone)]
+        for store in stores:
+            index = told(store, log)
+            run(store.commit(run(fold(store, index.given, hides)).changes))  # and no step of the jobs this leaves
+            _same_answers(store, [*log, *hides])
+
+    law()
+
+
+def _same_answers(store: Store, log: list[Event]) -> None:
+    """Check what is shown, not in which order: counts follow when the job has run."""
+    for viewer in EVERYONE:
+        assert set(walked(discover, store, viewer=viewer)) == set(reference.discover(log, viewer=viewer))
+        assert set(walked(timeline, store, viewer)) == set(reference.timeline(log, viewer))
+        for did in COMMUNITIES:
+            expected = set(reference.community_feed(log, did, viewer=viewer))
+            assert set(walked(community_feed, store, did, viewer=viewer)) == expected
+    for uri in {*POSTS}:
+        expected = {node.uri for node in _all(reference.thread(log, uri))}
+        assert {reply.uri for reply in run(thread(store, uri))} == expected
+
+
+def _all(nodes: Sequence[reference.Node]) -> Iterator[reference.Node]:
+    for node in nodes:
+        yield node
+        yield from _all(node.replies)
