@@ -12,6 +12,7 @@ __all__ = ["main"]
 
 _NEEDED = {"click", "rich"}
 _MISSING = 2
+_STOPPED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,4 +32,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return _MISSING
+    except KeyboardInterrupt:
+        return _STOPPED
     return run(sys.argv[1:] if arguments is None else arguments)

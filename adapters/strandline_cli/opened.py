@@ -9,11 +9,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from typing import Final, TypeVar, cast
 
-from strandline import Ingest, Store, StoreLocked, open_store, run
+from strandline import Ingest, Store, StoreError, StoreLocked, open_store, run
 from strandline.fold import JOB
 from strandline.forum import SCHEMA
 from strandline.schema import Row
 from strandline_cli.command import store_of
+from strandline_sqlite.store import path_of
 
 __all__ = ["each", "is_stale", "reading", "settled", "writing"]
 
@@ -31,10 +32,16 @@ def reading(url: str | None, *, stale: bool = False) -> Iterator[Store]:
 
 
 @contextmanager
-def writing(url: str | None, *, stale: bool = False) -> Iterator[Store]:
-    """Open the store for writing, alone; it is made if it is not there. Raises as `strandline.open_store`."""
+def writing(url: str | None, *, stale: bool = False, new: bool = False) -> Iterator[Store]:
+    """Open the store for writing, alone; with `new`, it is made if it is not there. Raises as `strandline.open_store`."""
+    _refuse_missing(store_of(url), new)
     with _closing(open_store(store_of(url), SCHEMA, write=True, stale=stale)) as store:
         yield store
+
+
+def _refuse_missing(url: str, new: bool) -> None:
+    if url.startswith("sqlite:") and not new and not path_of(url).exists():
+        raise StoreError(f"there is no store at {str(path_of(url))!r}; `strandline replay` makes one")
 
 
 @contextmanager

@@ -119,7 +119,7 @@ def console(*, error: bool = False) -> Console:
     """Return the console that writes to standard output, or error; in a pipe it is wide and without style."""
     stream = sys.stderr if error else sys.stdout
     wide = None if stream.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
-    return Console(
+    return _Console(
         file=stream if stream.isatty() else cast(TextIO, _Tidy(stream)),
         width=wide,
         color_system=None if os.environ.get("NO_COLOR") else "auto",
@@ -127,6 +127,12 @@ def console(*, error: bool = False) -> Console:
         emoji=False,
         highlight=False,
     )
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to who ends the program; the library would end it here."""
+        raise BrokenPipeError
 
 
 class _Tidy:

@@ -282,6 +282,8 @@ def _open(path: Path, layout: Layout, lock: WriterLock | None) -> SQLiteStore:
         raise StoreError(f"there is no store at {str(path)!r}; `strandline replay` makes one")
     if there and not path.is_file():
         raise StoreError(f"{str(path)!r} is no file; name the file to keep the store in")
+    if there and lock is not None and not os.access(path, os.W_OK):  # SQLite would tell it at the first commit
+        raise StoreReadOnly(f"the store {str(path)!r} may not be written; nothing was changed")
     with _translated(path):
         connection = _connect(path, write=lock is not None)
         try:

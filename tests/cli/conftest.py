@@ -16,7 +16,7 @@ from strandline.forum import SCHEMA
 from strandline.forum.world import world
 from strandline_cli import main
 
-EVENTS = 2000
+EVENTS = 1200
 COMMAND = [sys.executable, "-c", "import sys, strandline_cli; sys.exit(strandline_cli.main())"]
 
 ANN, BOB, SEA = "did:web:ann.example", "did:web:bob.example", "did:web:sea.example"
@@ -72,7 +72,7 @@ def spawn() -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A log of a made-up forum, with garbage."""
     path = tmp_path_factory.mktemp("logs") / "log.ndjson"
-    path.write_bytes(b"".join(world(7, EVENTS, garbage=0.01, spoilt=0.01)))
+    path.write_bytes(b"".join(world(7, EVENTS, garbage=0.03, spoilt=0.02)))
     return path
 
 

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,6 @@ from strandline_cli.exit import CODES
 from strandline_files import read_lines
 
 Cli = Callable[..., Any]
-Spawn = Callable[..., "subprocess.Popen[bytes]"]
 
 SUMMARIES = {name: told for commands in SECTIONS.values() for name, told in commands.items()}
 
@@ -163,36 +163,49 @@ def test_lexicons_are_exported_as_documents(cli: Cli, tmp_path: Path) -> None:
     assert (tmp_path / "lexicons/social/coves/feed/vote.json").is_file()
 
 
-def on_a_terminal(spawn: Spawn, *arguments: object, **environment: str) -> str:
-    """What the command prints on a terminal, standard error with it."""
+ON_A_TERMINAL = """
+import os, sys, strandline_cli
+for arguments in sys.argv[1:]:
+    strandline_cli.main(arguments.split())
+    print("=====", flush=True)
+    os.environ["NO_COLOR"] = "1" if arguments.startswith("community") else ""
+"""
+
+
+def on_a_terminal(*commands: str) -> list[str]:
+    """What commands print on a terminal, standard error with it; with NO_COLOR from the first `community` on."""
     ours, theirs = pty.openpty()
     settings = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "CI")}
-    process = spawn(
-        *arguments, stdin=theirs, stdout=theirs, stderr=theirs, env=settings | {"TERM": "xterm"} | environment
-    )
-    os.close(theirs)
-    seen = bytearray()
-    try:
-        while piece := os.read(ours, 65536):
-            seen += piece
-    except OSError:  # Linux says so when the other side is closed
-        pass
-    os.close(ours)
-    assert process.wait(timeout=20) == 0
-    return seen.decode()
+    with subprocess.Popen(
+        [sys.executable, "-c", ON_A_TERMINAL, *commands],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=settings | {"TERM": "xterm"},
+    ):
+        os.close(theirs)
+        seen = bytearray()
+        with suppress(OSError):  # so Linux says that the other side is closed
+            while piece := os.read(ours, 65536):
+                seen += piece
+        os.close(ours)
+    return seen.decode().split("=====")
 
 
 def test_a_terminal_sees_progress_and_style_and_none_of_what_strangers_wrote(
-    spawn: Spawn, diary: Any, told: Callable[[Any], str], tmp_path: Path
+    diary: Any, told: Callable[[Any], str], tmp_path: Path
 ) -> None:
     diary.sea(name="\x9b31m\u202esea")
     url = told(diary)
     (tmp_path / "log").write_bytes(b"\n".join(diary.lines))
-    progress = on_a_terminal(spawn, "replay", tmp_path / "log", "--store", url)
-    assert "\x1b[" in progress
-    assert "read         1" in re.sub("\x1b\\[[0-9;?]*[a-zA-Z]", "", progress)
-    dump = on_a_terminal(spawn, "dump", "--store", url)
+    shown = f"community did:web:sea.example --store {url}"
+    replay, dump, styled, unstyled, _ = on_a_terminal(
+        f"replay {tmp_path / 'log'} --store {url}", f"dump --store {url}", shown, shown
+    )
+    assert "\x1b[" in replay
+    assert "read         1" in re.sub("\x1b\\[[0-9;?]*[a-zA-Z]", "", replay)
     assert r'"name":"\u009b31m\u202esea"' in dump
     assert "\x9b" not in dump
-    assert "\x1b[1m" in on_a_terminal(spawn, "community", "did:web:sea.example", "--store", url)
-    assert "\x1b" not in on_a_terminal(spawn, "community", "did:web:sea.example", "--store", url, NO_COLOR="1")
+    assert "\x1b[1m" in styled
+    assert "\x1b" not in unstyled
+    assert r"name         \x9b31m\u202esea" in unstyled

@@ -59,11 +59,11 @@ def test_every_feed_tells_the_same_post_to_a_program(cli: Cli, seaside: tuple[st
 
 def test_pages_follow_each_other_and_end(cli: Cli, store: str) -> None:
     feed = ["feed", "discover", "--sort", "top", "--timeframe", "all", "--store", store, "--json"]
-    whole = cli(*feed, "--limit", "60").json["posts"]
+    whole = cli(*feed, "--limit", "30").json["posts"]
     pages: list[Any] = []
     after = None
     while len(pages) < 3:
-        page = cli(*feed, "--limit", "20", *(["--after", after] if after else [])).json
+        page = cli(*feed, "--limit", "10", *(["--after", after] if after else [])).json
         pages.append(page["posts"])
         after = page["after"]
     assert [row["uri"] for page in pages for row in page] == [row["uri"] for row in whole]

@@ -7,6 +7,7 @@ instruction of SQLite's, and whoever waits for a fact asks for it until a deadli
 
 import os
 import random
+import re
 import shutil
 import signal
 import sqlite3
@@ -60,7 +61,7 @@ from strandline_sqlite import store as adapter
 
 FULL = "STRANDLINE_FULL" in os.environ
 KILLS = 50 if FULL else 5
-EVENTS, BATCH = 1500, 100
+EVENTS, BATCH = 1000, 50
 LAYOUT = layout_of(SCHEMA)
 NOBODY = 65534
 DEADLINE_S = 60
@@ -136,13 +137,23 @@ from strandline_sqlite import store as adapter
 sys.path.insert(0, {folder!r})
 from {module} import *
 
-def die_after(store, ticks):
+def dead_after(ticks):
     def tick():
         nonlocal ticks
         ticks -= 1
         if ticks < 0:
             os.kill(os.getpid(), signal.SIGKILL)
-    store._connection.set_progress_handler(tick, 50)
+    return tick
+
+def die_after(store, ticks):
+    store._connection.set_progress_handler(dead_after(ticks), 50)
+
+def life(live, *how):
+    process = os.fork()
+    if not process:
+        live(*how)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 def tell(what):
     print(what, flush=True)
@@ -228,19 +239,36 @@ class TestOneWriter:
 
 
 REPLAY_AND_DIE = """
-adapter.CHECKPOINT_PAGES = 40
-store = opened(path)
-die_after(store, int(sys.argv[2]))
-replay(store)
-run(store.close())
-tell("done")
+def replay_and_die(ticks):
+    adapter.CHECKPOINT_PAGES = 40
+    store = opened(path)
+    die_after(store, ticks)
+    replay(store)
+    run(store.close())
+
+log()
+for ticks in map(int, sys.argv[2:]):
+    tell(life(replay_and_die, ticks))
 """
 
 REBUILD_AND_DIE = """
 store = opened(path)
 die_after(store, int(sys.argv[2]))
 run(Ingest(store, SCHEMA).rebuild())
-tell("done")
+"""
+
+MAKE_AND_DIE = """
+def make_and_die(path, ticks):
+    connect = adapter.sqlite3.connect
+    def dying(*how, **named):
+        connection = connect(*how, **named)
+        connection.set_progress_handler(dead_after(ticks), 20)
+        return connection
+    adapter.sqlite3.connect = dying
+    opened(path)
+
+for ticks in map(int, sys.argv[2:]):
+    tell(life(make_and_die, path / f"{ticks}.db", ticks))
 """
 
 
@@ -271,45 +299,42 @@ def test_killed_at_a_random_moment_of_a_replay_and_resumed_it_is_the_same(
     tmp_path: Path, replay_ticks: int, turn: int
 ) -> None:
     path, dice = tmp_path / "a.db", random.Random(turn)
-    code, told = outcome(path, REPLAY_AND_DIE, dice.randrange(replay_ticks))
-    assert (code, told) == (-signal.SIGKILL, "")
+    moments = [dice.randrange(replay_ticks), dice.randrange(replay_ticks // 2)]
+    assert outcome(path, REPLAY_AND_DIE, *moments) in ((0, "-9\n-9"), (0, "-9\n0"))
     reader = opened(path, write=False)
-    position = run(Ingest(reader, SCHEMA).cursor("log")) or 0
-    assert position % BATCH == 0
+    assert (run(Ingest(reader, SCHEMA).cursor("log")) or 0) % BATCH == 0
     run(reader.close())
-    code, told = outcome(path, REPLAY_AND_DIE, dice.randrange(replay_ticks))
-    assert (code, told) in ((-signal.SIGKILL, ""), (0, "done"))
     store = opened(path)
-    assert (run(Ingest(store, SCHEMA).cursor("log")) or 0) >= position
     replay(store)
     assert digested(store) == expected()
     assert store._connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     run(store.close())
 
 
-@pytest.mark.parametrize("count", [0, 1, 2, 5, 20])
-def test_killed_while_it_is_made_it_can_be_made_again(tmp_path: Path, count: int) -> None:
-    said = """
-connect = adapter.sqlite3.connect
-def dying(*how, **named):
-    connection = connect(*how, **named)
-    left = int(sys.argv[2])
-    def tick():
-        nonlocal left
-        left -= 1
-        if left < 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-    connection.set_progress_handler(tick, 20)
-    return connection
-adapter.sqlite3.connect = dying
-opened(path)
+def test_killed_while_it_is_made_it_can_be_made_again(tmp_path: Path) -> None:
+    moments = range(40)
+    code, told = outcome(tmp_path, MAKE_AND_DIE, *moments)
+    assert (code, told.split()) == (0, ["-9"] * len(moments))
+    for moment in moments:
+        store = opened(tmp_path / f"{moment}.db")
+        replay(store, 10)
+        assert digested(store) == expected(10)
+        run(store.close())
+
+
+WRITE_THREE_A_COMMIT = """
+from strandline import Commit
+store = opened(path)
+index = Ingest(store, SCHEMA)
+tell("open")
+for at in range(1, 201):
+    keys = [f"3kp222{at:04}2{n}2".translate(str.maketrans("0189", "abcd")) for n in range(2, 5)]
+    how = {"did": "did:web:a.example", "operation": "create", "collection": POST, "record": {}, "seen_us": 1}
+    run(index.fold([Commit(rev=key, rkey=key, **how) for key in keys], Cursor("log", at)))
+    if at % 100 == 0:
+        sys.stdin.readline()
+run(store.close())
 """
-    code, _ = outcome(tmp_path / "a.db", said, count)
-    assert code == -signal.SIGKILL
-    store = opened(tmp_path / "a.db")
-    replay(store, 200)
-    assert digested(store) == expected(200)
-    run(store.close())
 
 
 class TestReaders:
@@ -365,39 +390,28 @@ class TestReaders:
         run(writer.close())
 
     def test_a_reader_beside_a_writing_process_sees_whole_commits_only(self, tmp_path: Path) -> None:
-        said = """
-from strandline import Commit
-store = opened(path)
-index = Ingest(store, SCHEMA)
-tell("open")
-for at in range(1, 301):
-    records = [f"3kp222{at:04}2{n}2".translate(str.maketrans("0189", "abcd")) for n in range(2, 5)]
-    events = [Commit(did="did:web:a.example", rev=rkey, operation="create", collection=POST, rkey=rkey, record={}, seen_us=1) for rkey in records]
-    run(index.fold(events, Cursor("log", at)))
-run(store.close())
-"""
-        seen = set()
-        with child(tmp_path / "a.db", said) as process:
+        with child(tmp_path / "a.db", WRITE_THREE_A_COMMIT) as process:
             assert process.stdout is not None
+            assert process.stdin is not None
             assert process.stdout.readline() == "open\n"
             reader = opened(tmp_path / "a.db", write=False)
             deadline = time.monotonic() + DEADLINE_S
-            while 300 not in seen and time.monotonic() < deadline:
-                found: dict[str, int] = {}
-
-                async def count(found: dict[str, int] = found) -> None:
-                    async for name, rows in reader.scan([CURSOR.name, REGISTER.name, "quarantine"]):
-                        found[name] = rows[0][1] if name == CURSOR.name else found.get(name, 0) + len(rows)
-
-                run(count())
-                position = found.get(CURSOR.name, 0)
-                assert found.get(REGISTER.name, 0) == found.get("quarantine", 0) == 3 * position
-                seen.add(position)
+            for awaited in (100, 200):
+                while (position := self.position(reader)) < awaited:
+                    assert time.monotonic() < deadline
+                assert position == awaited
+                process.stdin.write("go on\n")
+                process.stdin.flush()
             run(reader.close())
             process.communicate(timeout=DEADLINE_S)
             assert process.returncode == 0
-        assert 300 in seen
-        assert len(seen) > 1
+
+    def position(self, reader: Store) -> int:
+        """Return the cursor of one snapshot, which must tell how many rows the other tables have in it."""
+        rows = scanned(reader)
+        position = int(rows[CURSOR.name][0][1]) if rows[CURSOR.name] else 0
+        assert len(rows[REGISTER.name]) == len(rows["quarantine"]) == 3 * position
+        return position
 
 
 def grow(store: SQLiteStore, pages: int) -> None:
@@ -428,7 +442,7 @@ class TestFull:
 adapter.CHECKPOINT_PAGES = 40
 store = opened(path)
 replay(store, 300)
-size = os.path.getsize(path) + os.path.getsize(f"{path}-wal")
+size = max(os.path.getsize(path), os.path.getsize(f"{path}-wal")) + 100_000
 resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 try:
     replay(store)
@@ -450,10 +464,9 @@ run(store.close())
         run(store.close())
 
     def test_no_room_for_a_new_store_is_told(self, tmp_path: Path) -> None:
-        for size in (0, 8, 9000):
-            said = f"resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))" + TRY_TO_WRITE
-            code, told = outcome(tmp_path / "a.db", said)
-            assert (code, told.split(":")[0]) == (0, "StoreFull"), size
+        said = "for size in (0, 8, 9000):\n resource.setrlimit(resource.RLIMIT_FSIZE, (size, -1))\n"
+        code, told = outcome(tmp_path / "a.db", said + TRY_TO_WRITE.replace("\n", "\n "))
+        assert (code, [line.split(":")[0] for line in told.split("\n")]) == (0, ["StoreFull"] * 3)
         run(opened(tmp_path / "a.db").close())
 
     def test_no_room_for_a_rebuild_leaves_the_views(self, whole: Path) -> None:
@@ -621,8 +634,6 @@ def read_all(path: Path) -> None:
     store = opened(path)
     try:
         scanned(store)
-        for table in LAYOUT.tables.values():
-            store._connection.execute(f'SELECT count(*) FROM "{table.name}" NOT INDEXED').fetchone()
         with adapter._translated(path):
             if store._connection.execute("PRAGMA integrity_check").fetchone() != ("ok",):
                 raise StoreCorrupt("the integrity check finds damage")
@@ -813,10 +824,7 @@ class TestTables:
     def test_a_row_is_found_by_its_key(self, connection: sqlite3.Connection, table: Table) -> None:
         for statement in (sql.delete(table, ""), *(sql.select(table, "", count) for count in (1, 16, 256))):
             for step in plan(connection, statement):
-                assert (
-                    step.startswith((f"SEARCH {table.name} USING", "SEARCH it USING", "SCAN wanted"))
-                    or "CONSTANT ROW" in step
-                ), step
+                assert not step.startswith("SCAN") or step == "SCAN wanted" or "CONSTANT ROW" in step, step
 
     @pytest.mark.parametrize(
         ("table", "index"),
@@ -831,17 +839,15 @@ class TestTables:
                 self.check(steps, table, index, bounded=bool(after or bound))
 
     def check(self, steps: Sequence[str], table: Table, index: TableIndex, *, bounded: bool) -> None:
+        """The rows are sought where they begin, and already sorted if the index is total."""
         search, *sorting = steps
-        assert "USING" in search, steps
         if index.partition or bounded:
             assert search.startswith(f"SEARCH {table.name} USING"), steps
         for name in index.partition:
             assert f"{name}=?" in search, steps
-        if bounded:
-            first = table.sort_columns(index)[0]
-            assert f"{first}>" in search or f"{first}<" in search or f"({first}," in search, steps
-        allowed = [] if index.total else ["USE TEMP B-TREE FOR LAST"]
-        assert all(any(step.startswith(it) for it in allowed) for step in sorting), steps
+        if bounded and index.order:
+            assert re.search(rf"[( ]{index.order[0]}(,\w+)*\)?[<>]", search), steps
+        assert not (index.total and sorting), steps
 
     @pytest.mark.parametrize("table", LAYOUT.tables.values(), ids=lambda table: table.name)
     def test_a_scan_by_key_sorts_nothing(self, connection: sqlite3.Connection, table: Table) -> None:

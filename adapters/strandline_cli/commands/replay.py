@@ -73,7 +73,7 @@ def replay(logs: Sequence[str], url: str | None, batch: int, resume: bool, as_js
     url = store_of(url)
     _refuse_missing(logs[0])
     sofar = Sofar()
-    with writing(url) as store, _unhurried_collection(), showing_progress() as progress:
+    with writing(url, new=True) as store, _unhurried_collection(), showing_progress() as progress:
         ingest = Ingest(store, SCHEMA)
         began = perf_counter()
         try:
