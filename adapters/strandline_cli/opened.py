@@ -33,7 +33,7 @@ def reading(url: str | None, *, stale: bool = False) -> Iterator[Store]:
 
 @contextmanager
 def writing(url: str | None, *, stale: bool = False, new: bool = False) -> Iterator[Store]:
-    """Open the store for writing, alone; with `new`, it is made if it is not there. Raises as `strandline.open_store`."""
+    """Open the store for writing, alone; `new` makes it if it is not there. Raises as `strandline.open_store`."""
     _refuse_missing(store_of(url), new)
     with _closing(open_store(store_of(url), SCHEMA, write=True, stale=stale)) as store:
         yield store

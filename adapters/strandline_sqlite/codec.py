@@ -12,7 +12,7 @@ from strandline.schema import Row, Table, Type
 
 __all__ = ["PAGE_BYTES", "Turn", "all_turned", "decoder", "encoder"]
 
-PAGE_BYTES = 16_384
+PAGE_BYTES = 8192
 """Bytes a page of the file: records are long, and fewer of them are split."""
 
 Turn = Callable[[Row], Row] | None

@@ -42,7 +42,7 @@ __all__ = ["SQLiteStore", "open_store"]
 
 BUSY_TIMEOUT_MS = 10_000
 CACHE_KIB = 64 * 1024
-CHECKPOINT_PAGES = 4096
+CHECKPOINT_PAGES = 8192
 WAL_LIMIT_BYTES = 128 * 1024 * 1024
 
 _BESIDE = "+new"  # no declared name can end so

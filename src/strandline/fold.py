@@ -242,7 +242,7 @@ def live(keys: Keys, it: Register, record: object) -> Live:
         it.first_seen_us or 0,
         record,
         it.record or "",
-        f"{it.rkey}/{keys.names[it.collection]}/{it.did[4:]}",
+        keys.at(it.rkey, it.collection, it.did),
     )
 
 

@@ -13,7 +13,7 @@ __all__ = ["remembered"]
 T = TypeVar("T")
 
 MAX_LETTERS = 160
-MAX_TEXTS = 32_768
+MAX_TEXTS = 16_384
 
 
 def remembered(find: Callable[[str], T]) -> Callable[[str], T]:

@@ -51,7 +51,8 @@ class Register(NamedTuple):
         kept: `[rev, rank, cid, what its kind keeps]` of the greatest put, as canonical JSON; None for nothing, and
             while it can still be read off the standing record.
         seen_us: When this version was first seen, microseconds since 1970, UTC.
-        first_seen_us: When any put at this path was first seen; None if none was.
+        before_us: How long before `seen_us` a put at this path was first seen; None if none was. Mostly 0, which
+            takes no room.
     """
 
     rkey: str
@@ -64,7 +65,12 @@ class Register(NamedTuple):
     record: str | None
     kept: str | None
     seen_us: int
-    first_seen_us: int | None
+    before_us: int | None
+
+    @property
+    def first_seen_us(self) -> int | None:
+        """When any put at this path was first seen, microseconds since 1970, UTC; None if none was."""
+        return None if self.before_us is None else self.seen_us - self.before_us
 
 
 REGISTER: Final = Table(
@@ -80,7 +86,7 @@ REGISTER: Final = Table(
         Column("record", Type.JSON, null=True),
         Column("kept", Type.JSON, null=True),
         Column("seen_us", Type.INTEGER),
-        Column("first_seen_us", Type.INTEGER, null=True),
+        Column("before_us", Type.INTEGER, null=True),
     ),
     key_size=3,
     indexes=(Index("by_repo", partition=("did_hash",), order=("rkey",), descending=False),),
@@ -151,7 +157,7 @@ def register(commit: Commit) -> Register:
         write(commit.record).decode() if put else None,
         None,
         commit.seen_us,
-        commit.seen_us if put else None,
+        0 if put else None,
     )
 
 
@@ -162,12 +168,12 @@ def join(old: Register | None, new: Register, keep: Keep = None) -> Register:
     Idempotent, commutative and associative, so writes may come twice and in any order. `keep` tells what the
     record's kind keeps under a tombstone.
 
-    >>> post = Register("k", "c", "d", 0, "3k2b", 1, "bafya", '{"title":"Tides"}', None, 5, 5)
+    >>> post = Register("k", "c", "d", 0, "3k2b", 1, "bafya", '{"title":"Tides"}', None, 5, 0)
     >>> gone = Register("k", "c", "d", 0, "3k2c", 0, "", None, None, 9, None)
     >>> join(gone, post) == join(post, gone)
     True
     >>> join(gone, post)[4:]
-    ('3k2c', 0, '', None, None, 9, 5)
+    ('3k2c', 0, '', None, None, 9, 4)
     """
     if old is None:
         return new
@@ -184,7 +190,8 @@ def join(old: Register | None, new: Register, keep: Keep = None) -> Register:
         greatest = max(_kept(old, keep), _kept(new, keep))
         own = stands.record is not None and greatest == _kept(stands._replace(kept=None), keep)
         kept = None if own or not greatest[0] else canonical(list(greatest)).decode()
-    return stands._replace(kept=kept, seen_us=seen_us, first_seen_us=first_seen_us)
+    before_us = None if first_seen_us is None else seen_us - first_seen_us
+    return stands._replace(kept=kept, seen_us=seen_us, before_us=before_us)
 
 
 def kept_of(tombstone: Register) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ Each form can take a contribution back as exactly as it gave it. So an edit, a d
 re-created record are one code path (retract the old, assert the new), and the order of arrival cannot matter. What
 cannot be said in these forms cannot be kept right in any order, and is refused here, with the reason.
 
-A record's key in every view is its at-uri turned round and cut short, `rkey/kind/plc:…`: rkeys grow with time, so new
+A record's key in every view is its at-uri turned round and cut short, `rkey/kind/did`: rkeys grow with time, so new
 rows land side by side in a store's tree. See docs/decisions/0002-views-in-three-forms.md.
 """
 
@@ -228,15 +228,18 @@ class Live(NamedTuple):
 @frozen
 class Keys:
     """
-    The keys of a schema's records: an at-uri turned round, its collection by the kind's short name.
+    The keys of a schema's records: an at-uri turned round, with the kind's short name for the collection.
+
+    Of a did the part before its identifier is left out: `did:plc:` whole, since most are, else `did:`. What is left
+    of any other did holds a colon, so each key has one at-uri.
 
     >>> keys = Keys({"com.example.note": "note"})
-    >>> keys.of("at://did:web:a.example/com.example.note/3k2b")
-    '3k2b/note/web:a.example'
-    >>> keys.uri("3k2b/note/web:a.example")
-    'at://did:web:a.example/com.example.note/3k2b'
+    >>> keys.of("at://did:plc:ewvi7nxzyoun6zhxrhs64oiz/com.example.note/3k2b")
+    '3k2b/note/ewvi7nxzyoun6zhxrhs64oiz'
     >>> keys.of("at://did:web:a.example/com.example.other/3k2b")
     '3k2b/com.example.other/web:a.example'
+    >>> keys.uri("3k2b/note/web:a.example")
+    'at://did:web:a.example/com.example.note/3k2b'
     """
 
     names: Mapping[str, str]
@@ -252,14 +255,20 @@ class Keys:
         turn = remembered(self._turned)
         return lambda uri: turn(uri) if uri.startswith("at://") else uri
 
-    def _turned(self, uri: str) -> str:
-        _, _, did, collection, rkey = uri.split("/")
-        return f"{rkey}/{self.names.get(collection, collection)}/{did[4:]}"
+    def at(self, rkey: str, collection: str, did: str) -> str:
+        """Return the key of a path."""
+        short = did[8:] if did.startswith("did:plc:") and ":" not in did[8:] else did[4:]
+        return f"{rkey}/{self.names.get(collection, collection)}/{short}"
 
     def uri(self, key: str) -> str:
         """Return the at-uri of a key."""
-        rkey, name, did = key.split("/")
-        return f"at://did:{did}/{self.collections.get(name, name)}/{rkey}"
+        rkey, name, short = key.split("/")
+        did = f"did:{short}" if ":" in short else f"did:plc:{short}"
+        return f"at://{did}/{self.collections.get(name, name)}/{rkey}"
+
+    def _turned(self, uri: str) -> str:
+        _, _, did, collection, rkey = uri.split("/")
+        return self.at(rkey, collection, did)
 
 
 Weighted = tuple[tuple[str, ...], tuple[int, ...]]

@@ -218,3 +218,13 @@ def test_a_full_disk_ends_it_clearly_and_leaves_a_store_to_go_on_with(
     assert cli("verify", "--store", url).code == 0
     assert cli("replay", log, "--store", url, "--resume").code == 0
     assert cli("digest", "--store", url).out == cli("digest", "--store", store).out
+
+
+@pytest.mark.parametrize("name", ["expected_v1.jsonl", "golden_v1.jsonl"])
+def test_a_real_log_holds_nothing_bad_and_loses_nothing(cli: Cli, vectors: Path, tmp_path: Path, name: str) -> None:
+    log = vectors / "jetstream" / name
+    told = cli("replay", log, "--store", f"sqlite:///{tmp_path / 'new.db'}", "--json").json
+    assert told["bad"] == told["quarantined"] == {}
+    assert told["other"] > 0
+    assert told["read"] == told["applied"] + told["stale"] + told["other"] + told["control"]
+    assert told["read"] == len(lines_of(log))

@@ -47,6 +47,26 @@ def test_an_election_among_many_is_what_counting_gives() -> None:
     counted()
 
 
+def test_an_election_finds_the_heir_when_the_greatest_leave_together() -> None:
+    def loan(at: int, **changes: Any) -> Commit:
+        record = {"$type": toy.LOAN, "book": f"at://{toy.OAK}/{toy.BOOK}/1", "stars": at % 6}
+        it = Commit(
+            did=toy.ANN,
+            rev=f"3ka222222222{at}",
+            operation="create",
+            collection=toy.LOAN,
+            rkey=str(at),
+            record=record,
+            seen_us=0,
+        )
+        return evolve(it, **changes)
+
+    made = [loan(at) for at in range(2, 8)]
+    for left in range(1, 7):
+        gone = [loan(at, operation="delete", record=None, rev="3kb2222222222") for at in range(7, 7 - left, -1)]
+        assert folded([*made, *gone], len(made)) == naive([*made, *gone])
+
+
 def folded(log: list[Event], cut: int = 0) -> Told:
     store = MemoryStore(layout_of(toy.SCHEMA))
     index = Ingest(store, toy.SCHEMA)
@@ -95,10 +115,7 @@ def uri(put: Commit) -> str:
 
 
 def key(uri: str | None) -> str | None:
-    if uri is None:
-        return None
-    did, collection, rkey = uri.removeprefix("at://").split("/")
-    return f"{rkey}/{collection.removeprefix(f'{toy.NAMESPACE}.')}/{did[4:]}"
+    return None if uri is None else toy.SCHEMA.keys.of(uri)
 
 
 def library(uri: str) -> str:
@@ -177,7 +194,17 @@ def count_languages(books: list[Any]) -> list[Any]:
 
 def loan_row(pair: tuple[str, str], loan: tuple[str, str, Record, int]) -> Any:
     rev, rkey, it, dormant = loan
-    return (key(pair[0]), pair[1], rkey, rev, it["stars"], int(it["returned"]), key(it.get("instead")), dormant)
+    return (
+        key(pair[0]),
+        pair[1],
+        rkey,
+        rev,
+        library(pair[0]),
+        it["stars"],
+        int(it["returned"]),
+        key(it.get("instead")),
+        dormant,
+    )
 
 
 def book_row(item: tuple[Commit, int, int, Record], demand: Sums) -> Any:

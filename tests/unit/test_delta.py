@@ -34,7 +34,7 @@ class Said:
 
 
 def live(did: str, rkey: str, rev: str, said: Said) -> Live:
-    return Live(did, NOTE, rkey, "", rev, False, 0, 0, said, "", f"{rkey}/note/{did[4:]}")
+    return Live(did, NOTE, rkey, "", rev, False, 0, 0, said, "", KEYS.at(rkey, NOTE, did))
 
 
 SUBJECTS = ("at://did:web:a.example/com.example.note/1", "at://did:web:b.example/com.example.note/2")

@@ -305,7 +305,8 @@ def test_keys_turn_at_uris_round_and_back() -> None:
     keys: Keys = SCHEMA.keys
     for uri, key in (
         (f"at://did:web:a.example/{NOTE}/3k2a", "3k2a/note/web:a.example"),
-        ("at://did:plc:aaaa/com.example.other/note", "note/com.example.other/plc:aaaa"),
+        ("at://did:plc:aaaa/com.example.other/note", "note/com.example.other/aaaa"),
+        ("at://did:plc:web:a.example/com.example.other/note", "note/com.example.other/plc:web:a.example"),
         (f"at://did:web:a.example%3A80/{CARD}/at:", "at:/card/web:a.example%3A80"),
     ):
         assert (keys.of(uri), keys.of(key), keys.uri(key)) == (key, key, uri)

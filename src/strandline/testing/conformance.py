@@ -466,8 +466,13 @@ class StoreConformance(LawsConformance):
     async def test_integers_sort_by_value(self, held: Held) -> None:
         await held.store.commit({"item": _rows(ITEM, *(_item(number, size=number) for number in INTEGERS))})
         assert [row[1] for row in (await told(held.store, ["item"]))["item"]] == sorted(INTEGERS)
-        pages = await held.store.page("item", "by_size", [()], limit=99)
-        assert [row[1] for row in pages] == sorted(INTEGERS, reverse=True)
+        ordered = sorted(INTEGERS, reverse=True)
+        assert [row[1] for row in await held.store.page("item", "by_size", [()], limit=99)] == ordered
+        for bound in ordered:
+            down = await held.store.page("item", "by_size", [()], limit=99, bound=(bound,))
+            assert [row[1] for row in down] == ordered[: ordered.index(bound) + 1]
+            behind = await held.store.page("item", "by_size", [()], limit=99, after=(bound, "", "a", bound))
+            assert [row[1] for row in behind] == ordered[ordered.index(bound) + 1 :]
 
     # Scanning.
 

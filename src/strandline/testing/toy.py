@@ -146,9 +146,13 @@ KINDS: Final = (
 )
 
 
+def _library(uri: str) -> str:
+    return uri.split("/")[2]
+
+
 def _loan(it: Live) -> tuple[str, tuple[Any, ...]]:
     loan: Loan = it.record
-    return loan.book, (loan.stars, int(loan.returned), loan.instead)
+    return loan.book, (_library(loan.book), loan.stars, int(loan.returned), loan.instead)
 
 
 LOANS: Final = Effective(
@@ -156,15 +160,15 @@ LOANS: Final = Effective(
     kind=LOAN,
     subject=Column("book", Type.KEY),
     actor="reader",
-    columns=(Column("stars", Type.INTEGER), Column("returned", Type.FLAG), Column("instead", Type.KEY, null=True)),
+    columns=(
+        Column("library"),
+        Column("stars", Type.INTEGER),
+        Column("returned", Type.FLAG),
+        Column("instead", Type.KEY, null=True),
+    ),
     row=_loan,
     indexes=(Index("by_reader", partition=("reader",), order=("stars",)),),
 )
-
-
-def _library(uri_or_key: str) -> str:
-    _, _, last = uri_or_key.rpartition("/")
-    return uri_or_key.split("/")[2] if uri_or_key.startswith("at://") else f"did:{last}"
 
 
 def _demand_of_loan(loan: Any) -> list[Weighted]:
@@ -230,7 +234,7 @@ NOTES: Final = Attach(
 
 
 def _reader_of_loan(loan: Any) -> list[Weighted]:
-    return [((_library(loan.book), loan.reader), (1,))]
+    return [((loan.library, loan.reader), (1,))]
 
 
 def _reader_of_note(it: Live) -> list[Weighted]:
