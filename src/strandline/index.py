@@ -150,12 +150,7 @@ class Index:
 
     def rebuild(self) -> int:
         """Make all views anew from the registers; return how many registers were read. Interrupted, the old stay."""
-
-        async def rebuilt() -> int:
-            await self.ingest.finish()
-            return await self.ingest.rebuild()
-
-        return run(rebuilt())
+        return run(self.ingest.rebuild())
 
     def close(self) -> None:
         """Let go of the store."""

@@ -59,8 +59,8 @@ A line that is still kept when it comes again changes nothing.
 def layout_of(schema: Schema) -> Layout:
     """Return what a store of this schema is to hold."""
     return Layout(
-        kept=(REGISTER, REPO, JOB, CURSOR, DEAD_LETTER),
-        views=(QUARANTINE, DORMANT, *(view.table for view in schema.views)),
+        kept=(REGISTER, REPO, CURSOR, DEAD_LETTER),
+        views=(JOB, QUARANTINE, DORMANT, *(view.table for view in schema.views)),
         stamp={"schema": schema.fingerprint, "semantics": SEMANTICS, "validator": VALIDATOR},
         keys=schema.keys,
     )
@@ -143,8 +143,14 @@ class Ingest:
         return rows[source,][1] if rows else None
 
     async def rebuild(self) -> int:
-        """Make all views anew from the registers; return how many registers were read."""
-        return await rebuild(self.store, self.given)
+        """
+        Make all views anew from the registers; return how many registers were read.
+
+        The new views show each repo as it is, so the jobs that were waiting go with the old ones.
+        """
+        count = await rebuild(self.store, self.given)
+        self._waiting = None
+        return count
 
     def verify(self, scratch: Store) -> AsyncIterator[Drift]:
         """Yield every row of the views that is not what the registers say; finish the jobs first."""

@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
-from attrs import frozen
+from attrs import field, frozen
 
 from strandline.errors import InvalidSchema
 from strandline.schema import Keys, Row, Table
@@ -43,7 +43,7 @@ class Layout:
     kept: tuple[Table, ...]
     views: tuple[Table, ...]
     stamp: Mapping[str, str]
-    keys: Keys = Keys({})
+    keys: Keys = field(factory=lambda: Keys({}))
 
     def __attrs_post_init__(self) -> None:
         names = [table.name for table in (*self.kept, *self.views)]

@@ -42,7 +42,7 @@ async def rebuild(store: Store, given: Given) -> int:
     """
     Make all views anew beside the present ones and put them in their place; return how many registers were read.
 
-    No job may be waiting and no writer at work. Interrupted, the old views stay.
+    No writer may be at work. Interrupted, the old views stay.
     """
     count = 0
     async with store.rebuild() as beside, aclosing(store.scan([REPO.name, REGISTER.name])) as chunks:

@@ -36,7 +36,7 @@ from strandline.forum.testing.strategies import COMMUNITIES, PEOPLE, POOLS, POST
 from strandline.testing.laws import wipe
 
 FULL = "STRANDLINE_FULL" in os.environ
-EXAMPLES = int(os.environ.get("STRANDLINE_LOGS", "20000" if FULL else "300"))
+EXAMPLES = int(os.environ.get("STRANDLINE_LOGS", "100000" if FULL else "2000")) // 8
 
 EVERYONE: Final = (*PEOPLE, *COMMUNITIES)
 ORDERS: Final = ("hot", "new", "top")

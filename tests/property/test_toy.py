@@ -162,7 +162,7 @@ def naive(log: list[Event]) -> Told:
 def count_demand(loans: Loans, notes: Notes) -> Sums:
     demand: Sums = {}
     for (book, _), (_, _, it, _) in loans.items():
-        add(demand, book, [1, int(it["returned"]), it["stars"], 0])
+        add(demand, book, [1, int(it.get("returned", False)), it["stars"], 0])
     for _, book in notes:
         add(demand, book, [0, 0, 0, 1])
     return demand
@@ -201,7 +201,7 @@ def loan_row(pair: tuple[str, str], loan: tuple[str, str, Record, int]) -> Any:
         rev,
         library(pair[0]),
         it["stars"],
-        int(it["returned"]),
+        int(it.get("returned", False)),
         key(it.get("instead")),
         dormant,
     )

@@ -41,4 +41,4 @@ def test_a_batch_takes_a_line_at_least(size: int) -> None:
 
 def test_what_waits_is_not_run_without_a_loop() -> None:
     with pytest.raises(RuntimeError, match="asyncio"):
-        run(asyncio.sleep(1))
+        run(asyncio.sleep(0))

@@ -28,8 +28,8 @@ from strandline.memory import MemoryStore
 from strandline.ports import Changes, Layout, Store
 from strandline.register import REGISTER, REPO
 from strandline.schema import Row, Schema
-from strandline.testing import toy
 from strandline.testing.strategies import GREATEST_REV, Dice
+from strandline.testing.toy import SCHEMA, commit_logs, logs
 
 __all__ = ["Held", "Killed", "LawsConformance", "Opening", "told", "wipe"]
 
@@ -177,15 +177,15 @@ class LawsConformance(Opening):
         schema: What is indexed; unless said otherwise a small library's, with views of every form.
     """
 
-    schema: ClassVar[Schema] = toy.SCHEMA
+    schema: ClassVar[Schema] = SCHEMA
 
     def logs(self) -> st.SearchStrategy[list[Event]]:
         """Return a strategy for hostile logs of the schema."""
-        return toy.logs()
+        return logs()
 
     def commit_logs(self) -> st.SearchStrategy[list[Commit]]:
         """Return a strategy for hostile logs of commits only, all with a rev less than GREATEST_REV."""
-        return toy.commit_logs()
+        return commit_logs()
 
     def test_the_rows_are_those_that_memory_has(self) -> None:
         self._law(self._same)

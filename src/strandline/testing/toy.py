@@ -25,8 +25,8 @@ from strandline.lexicon.fault import Fault, show
 from strandline.lexicon.model import Limits, record
 from strandline.schema import Attach, Column, Effective, Index, Live, RecordKind, Rows, Schema, Type, Weighted
 from strandline.syntax import record_uri
-from strandline.testing import strategies as hostile
 from strandline.testing.strategies import Dice, Pools, Sketch
+from strandline.testing.strategies import logs as hostile_logs
 
 __all__ = [
     "ANN",
@@ -417,10 +417,10 @@ SKETCHES: Final = (
 
 def logs(*, max_events: int = 25) -> st.SearchStrategy[list[Event]]:
     """Return a strategy for hostile logs of every event, in no order."""
-    return hostile.logs(POOLS, SKETCHES, max_events=max_events)
+    return hostile_logs(POOLS, SKETCHES, max_events=max_events)
 
 
 def commit_logs(*, max_events: int = 25) -> st.SearchStrategy[list[Commit]]:
     """Return a strategy for hostile logs of commits only; each has a rev less than GREATEST_REV."""
-    commits = hostile.logs(POOLS, SKETCHES, max_events=max_events, only_commits=True)
+    commits = hostile_logs(POOLS, SKETCHES, max_events=max_events, only_commits=True)
     return cast(st.SearchStrategy[list[Commit]], commits)
