@@ -144,6 +144,7 @@ class SQLiteStore:
                     self._create(table, generation, _BESIDE)
             beside = SQLiteStore(self.path, self.layout, self._connection, None)
             beside._suffix = {table.name: _BESIDE for table in self.layout.views}
+            beside._idle = self._idle  # closed with this store
             try:
                 yield beside
                 with _transaction(self._connection):

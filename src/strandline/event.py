@@ -136,6 +136,7 @@ class Sync:
 
 
 Event = Commit | Identity | Account | Sync
+"""What happened on the network: a line of a Jetstream that says one of these four."""
 
 
 @frozen

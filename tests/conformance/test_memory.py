@@ -10,7 +10,7 @@ from strandline.testing.conformance import StoreConformance
 
 class TestMemory(StoreConformance):
     refuses: ClassVar[bool] = False  # dicts take any row; SQLite is the store that says no
-    examples: ClassVar[int] = 1000 if "STRANDLINE_FULL" in os.environ else 40
+    examples: ClassVar[int] = 400 if "STRANDLINE_FULL" in os.environ else 40
 
     def open(self, layout: Layout) -> MemoryStore:
         return MemoryStore(layout)

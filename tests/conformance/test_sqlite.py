@@ -14,7 +14,7 @@ from strandline_sqlite import SQLiteStore, open_store
 
 class TestSQLite(StoreConformance):
     durable: ClassVar[bool] = True
-    examples: ClassVar[int] = 1000 if "STRANDLINE_FULL" in os.environ else 40
+    examples: ClassVar[int] = 400 if "STRANDLINE_FULL" in os.environ else 40
 
     @pytest.fixture(autouse=True)
     def _folder(self, tmp_path: Path) -> None:

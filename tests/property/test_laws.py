@@ -122,6 +122,12 @@ def quarantined(store: Store) -> set[str]:
     return {f"at://{did}/{collection}/{rkey}" for rkey, collection, did, _ in rows}
 
 
+def deletes_of(log: Sequence[Event]) -> list[Commit]:
+    """Return the deletes, after all that was written, of every path of a log."""
+    paths = {(it.did, it.collection, it.rkey): it for it in log if isinstance(it, Commit)}
+    return [evolve(it, operation="delete", rev=GREATEST_REV, cid="", record=None) for it in paths.values()]
+
+
 def drift(store: Store) -> list[Any]:
     """Return where the views are not what the registers say."""
 
@@ -233,10 +239,7 @@ def test_what_a_log_created_can_be_deleted_in_any_order(stores: dict[str, Store]
     @hostile(EXAMPLES // SHARES)
     @given(log=commit_logs(), dice=st.integers(0, 2**32))
     def undo(log: list[Commit], dice: int) -> None:
-        deletes = [
-            evolve(commit, operation="delete", rev=GREATEST_REV, cid="", record=None)
-            for commit in {(it.did, it.collection, it.rkey): it for it in log}.values()
-        ]
+        deletes = deletes_of(log)
         turn = random.Random(dice)
         turn.shuffle(deletes)
         undone = [*log, *deletes]
@@ -252,12 +255,15 @@ def test_the_laws_hold_of_threads_and_of_relations(stores: dict[str, Store], nar
     @hostile(EXAMPLES // 4)
     @given(log=narrow(), dice=st.randoms(use_true_random=False))
     def laws(log: list[Event], dice: random.Random) -> None:
-        expected = reference.dump(log)
+        deletes = [it for it in deletes_of(log) if dice.randrange(3)]
+        expected, left = reference.dump(log), reference.dump([*log, *deletes])
         for store in stores.values():
             cuts = sorted(dice.choices(range(len(log) + 1), k=3))
             assert views(store, log, cuts) == expected, "7: same everywhere"
             _threads(store, log)
             assert views(store, dice.sample(log, len(log)), range(1, len(log))) == expected, "1 and 3: order, batching"
+            assert views(store, [*log, *deletes], [len(log)]) == left, "8: undo, of a part, at once"
+            _threads(store, [*log, *deletes])
 
     laws()
 

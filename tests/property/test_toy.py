@@ -19,7 +19,7 @@ from strandline.testing import strategies as hostile
 from strandline.testing import toy
 from strandline.testing.laws import Told, told
 
-EXAMPLES = 20_000 if "STRANDLINE_FULL" in os.environ else 200
+EXAMPLES = 5000 if "STRANDLINE_FULL" in os.environ else 200
 JUDGES = compile_judges(toy.SCHEMA)
 RANK = {"delete": 0, "create": 1, "update": 2}
 

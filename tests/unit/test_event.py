@@ -489,7 +489,7 @@ def changed_lines(draw: st.DrawFn) -> bytes:
     return text
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(st.one_of(changed_lines(), changed_lines(), st.binary(max_size=60), json_values.map(line_of)))
 def test_decoding_never_fails(line: bytes) -> None:
     told = decode(line)

@@ -95,7 +95,7 @@ def test_join_is_commutative(one: Register, other: Register) -> None:
     assert join(one, other, keep) == join(other, one, keep)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(registers, registers, registers)
 def test_join_is_associative(one: Register, two: Register, three: Register) -> None:
     assert join(join(one, two, keep), three, keep) == join(one, join(two, three, keep), keep)
@@ -269,7 +269,7 @@ identities = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(accounts, min_size=1, max_size=5), st.randoms(use_true_random=False))
 def test_the_standing_account_event_does_not_depend_on_order(some: list[Account], dice: Any) -> None:
     first = reduce(join_account, some, None)
@@ -278,7 +278,7 @@ def test_the_standing_account_event_does_not_depend_on_order(some: list[Account]
     assert reduce(join_account, again, None) == first
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(identities, min_size=1, max_size=5), st.randoms(use_true_random=False))
 def test_the_standing_handle_does_not_depend_on_order(some: list[Identity], dice: Any) -> None:
     first = reduce(join_identity, some, None)

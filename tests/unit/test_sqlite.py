@@ -547,7 +547,7 @@ class TestCorrupt:
     def test_each_page_that_is_overwritten_is_noticed_when_it_is_read(self, template: Path, tmp_path: Path) -> None:
         whole, size = template.read_bytes(), page_size(template)
         pages = range(1, len(whole) // size)
-        for page in random.Random(1).sample(pages, min(len(pages), 40)):
+        for page in random.Random(1).sample(pages, min(len(pages), 20)):
             path = tmp_path / f"{page}.db"
             path.write_bytes(whole[: page * size] + b"\xff" * size + whole[(page + 1) * size :])
             self.damaged(path)

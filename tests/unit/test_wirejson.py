@@ -214,21 +214,21 @@ json_values: st.SearchStrategy[str] = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(json_texts())
 def test_every_text_means_the_same_with_and_without_orjson(text: bytes) -> None:
     one, other = both(lambda: told(text))
     assert one == other
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.binary(max_size=40))
 def test_any_bytes_mean_the_same_with_and_without_orjson(text: bytes) -> None:
     one, other = both(lambda: told(text))
     assert one == other
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(json_texts())
 @example(b'{"b":1,"a":[1.0,-0.0,1e16,5e-324]}')
 @example(rb'["\ud800","\\ud800","\udbff\udfff","\u007f\u2028\u0000"]')
@@ -249,7 +249,7 @@ def _sorted(value: Any) -> Any:
     return [_sorted(item) for item in value] if isinstance(value, list) else value
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(json_texts())
 @example(b'["a",1,null,{"b":true}]')
 def test_what_is_surely_plain_is_written_the_same_the_quick_way(text: bytes) -> None:

@@ -7,6 +7,7 @@ from strandline.schema import Schema
 __all__ = ["NAMESPACE", "SCHEMA"]
 
 NAMESPACE = "social.coves"
+"""Collections at or below this are kept; those of other apps are counted and left alone."""
 
 SCHEMA = Schema(namespaces=(NAMESPACE,), kinds=KINDS, views=VIEWS)
 """Everything the forum indexes."""

@@ -11,6 +11,6 @@ import pytest
 pytest.register_assert_rewrite("strandline.testing.conformance", "strandline.testing.laws")
 
 from strandline.testing.conformance import StoreConformance  # noqa: E402 - so that its asserts tell what they compared
-from strandline.testing.laws import LawsConformance  # noqa: E402
+from strandline.testing.laws import LawsConformance  # noqa: E402 - likewise
 
 __all__ = ["LawsConformance", "StoreConformance"]
