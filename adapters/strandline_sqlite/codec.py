@@ -7,6 +7,7 @@ Those by which rows are sought or sorted stay text, so that keys are compared as
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from strandline.schema import Row, Table, Type
 
@@ -59,8 +60,11 @@ def _to_bytes(cid: object) -> object:
 
 
 def _to_text(cid: object) -> object:
-    if not isinstance(cid, bytes):
-        return cid
+    return _spelt(cid) if isinstance(cid, bytes) else cid
+
+
+@lru_cache(maxsize=16_384)
+def _spelt(cid: bytes) -> str:
     bits = int.from_bytes(cid, "big") << 2
     return "b" + "".join([_PAIRS[bits >> at & 1023] for at in range(280, -1, -10)])
 

@@ -20,7 +20,7 @@ from strandline.schema import Schema
 
 __all__ = ["BATCH", "Index", "open_index", "open_store", "run"]
 
-BATCH = 10_000
+BATCH = 20_000
 """Events a batch, unless said otherwise."""
 
 T = TypeVar("T")

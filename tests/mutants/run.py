@@ -127,7 +127,7 @@ def _verdict(mutant: Mutant, copy: Path) -> tuple[str, str]:
     code, said = _run(copy, mutant.killers)
     if code == 0:
         return "survived", ""
-    failed = re.search(r"^(?:FAILED|ERROR) (\S+)", said, re.MULTILINE)
+    failed = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", said, re.MULTILINE)
     if code == 1 and failed:
         return "killed", failed[1]
     return "no verdict", "timed out" if code is None else " ".join(said.splitlines()[-1:])
