@@ -8,6 +8,7 @@ DEMO_LOG := build/demo.ndjson
 DEMO_STORE := sqlite:///demo.db
 STRANDLINE := $(BIN)/strandline --store $(DEMO_STORE)
 
+.DELETE_ON_ERROR:
 .PHONY: help demo test full docs packaging mutants bench lint types format format-check check clean
 
 help:
@@ -32,11 +33,9 @@ $(DEMO_LOG): $(INSTALLED)
 	mkdir -p $(@D)
 	$(BIN)/strandline world --seed 7 --events 20000 --out $@
 
-demo.db: $(DEMO_LOG)
-	rm -f $@ $@-*
+demo: $(DEMO_LOG)
+	rm -f demo.db demo.db-*
 	$(STRANDLINE) replay $(DEMO_LOG)
-
-demo: demo.db
 	$(STRANDLINE) feed discover
 	$(STRANDLINE) thread
 

@@ -39,7 +39,7 @@ PUBLIC: Final = [
     "strandline_sqlite",
     "strandline_files",
 ]
-DEMO_COMMANDS: Final = [  # as in `make demo`
+DEMO_COMMANDS: Final = [  # as in `make demo`, with a tenth of its events
     "strandline world --seed 7 --events 2000 --out demo.ndjson",
     "strandline --store sqlite:///demo.db replay demo.ndjson",
 ]
