@@ -15,7 +15,7 @@ import re
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -24,6 +24,12 @@ from typing import Final
 
 import pytest
 from attrs import frozen
+
+from strandline import layout_of
+from strandline.event import BAD_REASONS
+from strandline.forum import SCHEMA
+from strandline_cli.app import SECTIONS
+from strandline_cli.exit import CODES
 
 pytestmark = pytest.mark.docs
 
@@ -219,6 +225,30 @@ def test_every_public_name_stands_in_the_reference(name: str) -> None:
     reference = "\n".join(page.read_text() for page in sorted(ROOT.glob("docs/reference/*.md")))
     words = set(re.findall(r"\w+", reference))
     assert [public for public in names(importlib.import_module(name)) if public not in words] == []
+
+
+TABLES: Final = [name for table in layout_of(SCHEMA).tables.values() for name in (table.name, *table.position)]
+COMMANDS: Final = [name for section in SECTIONS.values() for name in section]
+
+
+@pytest.mark.parametrize(
+    ("page", "every"),
+    [
+        ("tables", TABLES),
+        ("events", BAD_REASONS),
+        ("lexicon", SCHEMA.kind_of),
+        ("command-line", [*COMMANDS, *map(str, CODES)]),
+    ],
+)
+def test_a_page_of_the_reference_leaves_nothing_out(page: str, every: Iterable[str]) -> None:
+    words = set(re.findall(r"[\w.-]+", (ROOT / f"docs/reference/{page}.md").read_text()))
+    assert [name for name in every if name not in words] == []
+
+
+def test_the_tests_that_hold_the_invariants_are_there() -> None:
+    named = re.findall(r"`([\w/]+\.py)::(\w+)`", (ROOT / "docs/invariants.md").read_text())
+    assert named
+    assert [name for path, name in named if f"def {name}(" not in (ROOT / path).read_text()] == []
 
 
 @pytest.mark.parametrize(
