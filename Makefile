@@ -40,10 +40,10 @@ demo: $(DEMO_LOG)
 	$(STRANDLINE) thread
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 -m "not docs and not packaging"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not docs and not packaging"
 
 full: $(READY)
-	STRANDLINE_FULL=1 $(BIN)/python -m pytest -n 2
+	STRANDLINE_FULL=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 docs: $(READY)
 	$(BIN)/python -m pytest -n 2 -m docs

@@ -31,9 +31,11 @@ from strandline.forum.queries import (
     thread,
     timeline,
 )
+from strandline.forum.records import COMMUNITY_PROFILE
 from strandline.forum.testing import reference
 from strandline.forum.testing.strategies import CALM, COMMUNITIES, PEOPLE, POOLS, POSTS, SKETCHES, logs
 from strandline.testing.laws import wipe
+from strandline.testing.strategies import Dice, Sketch
 from strandline.testing.strategies import logs as logs_from
 
 FULL = "STRANDLINE_FULL" in os.environ
@@ -93,7 +95,18 @@ def feed_logs() -> st.SearchStrategy[list[Event]]:
     """Return a strategy for logs in which most that is said bears on feeds."""
     weights = {f"social.coves.{kind}": weight for kind, weight in WEIGHTS.items()}
     sketches = [evolve(it, weight=weights[it.collection]) for it in SKETCHES if it.collection in weights]
-    return logs_from(POOLS, sketches, calm=CALM)
+    return logs_from(POOLS, [_of_any_visibility(it) for it in sketches], calm=CALM)
+
+
+def _of_any_visibility(sketch: Sketch) -> Sketch:
+    if sketch.collection != COMMUNITY_PROFILE:
+        return sketch
+
+    def record(dice: Dice, did: str, rkey: str) -> dict[str, Any]:
+        visibility = dice.pick(("public", "private", "public", "private", "unlisted"))
+        return {**sketch.record(dice, did, rkey), "visibility": visibility}
+
+    return evolve(sketch, record=record)
 
 
 def hostile(examples: int) -> Callable[[Any], Any]:

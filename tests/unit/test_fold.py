@@ -1,0 +1,31 @@
+"""What the fold asks the store for: enough, though of a pair's records only the greatest are looked at."""
+
+import pytest
+from attrs import evolve
+
+from strandline import Commit, Ingest, MemoryStore, layout_of, run
+from strandline.forum import SCHEMA
+from strandline.forum.testing.strategies import CALM, REVS
+from strandline.testing.laws import told
+
+VOTE = CALM[3]
+RIVALS = [evolve(VOTE, rkey=rev, rev=rev) for rev in REVS[1:]]
+"""Votes of one voter on one subject, the least first."""
+
+
+def deleted(vote: Commit) -> Commit:
+    return evolve(vote, operation="delete", rev="3kz2222222222", cid="", record=None)
+
+
+@pytest.mark.parametrize("leaving", range(1, len(RIVALS)))
+def test_when_the_greatest_leave_together_the_next_is_effective(leaving: int) -> None:
+    store = MemoryStore(layout_of(SCHEMA))
+    index = Ingest(store, SCHEMA)
+    run(index.fold(RIVALS))
+    run(index.fold([deleted(vote) for vote in RIVALS[-leaving:]]))
+    left = RIVALS[:-leaving]
+    [vote] = run(told(store, ["vote"]))["vote"]
+    assert vote[2] == left[-1].rkey
+    assert len(run(told(store, ["dormant"])).get("dormant", ())) == len(left) - 1
+    [tally] = run(told(store, ["tally"]))["tally"]
+    assert tally[1:3] == (1, 0)
