@@ -42,6 +42,7 @@ Cli = Callable[..., Said]
 def cli(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
     """Run the command in this process."""
     monkeypatch.delenv("STRANDLINE_STORE", raising=False)
+    monkeypatch.delenv("COLUMNS", raising=False)
 
     def run(*arguments: object) -> Said:
         capfd.readouterr()
@@ -57,7 +58,7 @@ def spawn() -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
     running: list[subprocess.Popen[bytes]] = []
 
     def start(*arguments: object, **options: Any) -> "subprocess.Popen[bytes]":
-        environment = {name: value for name, value in os.environ.items() if name != "STRANDLINE_STORE"}
+        environment = {name: value for name, value in os.environ.items() if name not in ("STRANDLINE_STORE", "COLUMNS")}
         pipes: dict[str, Any] = {"env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         running.append(subprocess.Popen([*COMMAND, *map(str, arguments)], **(pipes | options)))
         return running[-1]
