@@ -17,7 +17,7 @@ from attrs import evolve
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from strandline import Account, Event, Ingest, Store, open_store, run
+from strandline import Account, Event, Identity, Ingest, Store, open_store, run
 from strandline.fold import fold
 from strandline.forum import SCHEMA
 from strandline.forum.queries import (
@@ -120,7 +120,7 @@ def hostile(examples: int) -> Callable[[Any], Any]:
 
 
 def test_feeds_are_those_of_the_reference(stores: Sequence[Store]) -> None:
-    @hostile(EXAMPLES)
+    @hostile(2 * EXAMPLES)
     @given(log=feed_logs(), dice=st.randoms(use_true_random=False))
     def law(log: list[Event], dice: Random) -> None:
         order = dice.choice(ORDERS)
@@ -157,8 +157,32 @@ def test_what_is_asked_by_name_is_what_the_dump_tells(stores: Sequence[Store]) -
             for view, query in (("community", community), ("profile", profile)):
                 shown = {line["did"] for line in lines if line["view"] == view}
                 assert {did for did in EVERYONE if run(query(store, did)) is not None} == shown & set(EVERYONE)
-            claimed = {did: handle for did, handle in reference.handles(log).items() if handle != "handle.invalid"}
-            assert run(handles(store, {event.did for event in log})) == claimed
+            assert run(handles(store, {event.did for event in log})) == claimed(log)
+
+    law()
+
+
+def claimed(log: Sequence[Event]) -> dict[str, str]:
+    return {did: handle for did, handle in reference.handles(log).items() if handle != "handle.invalid"}
+
+
+IDENTITIES: Final = st.builds(
+    Identity,
+    did=st.sampled_from(PEOPLE),
+    handle=st.sampled_from(("ann.example", "bob.example", None)),
+    time_us=st.integers(0, 2),
+    relay_seq=st.integers(0, 1),
+    seen_us=st.just(0),
+)
+
+
+def test_a_handle_is_that_of_the_did_that_claimed_it_last(stores: Sequence[Store]) -> None:
+    @hostile(EXAMPLES)
+    @given(log=st.lists(IDENTITIES, max_size=6))
+    def law(log: list[Event]) -> None:
+        for store in stores:
+            told(store, log)
+            assert run(handles(store, PEOPLE)) == claimed(log)
 
     law()
 
