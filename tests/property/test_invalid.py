@@ -17,13 +17,16 @@ from strandline.fold import QUARANTINE
 from strandline.forum import SCHEMA
 from strandline.forum.dump import dump_lines
 from strandline.forum.testing import reference
-from strandline.forum.testing.strategies import CALM, CIDS, REVS
+from strandline.forum.testing.strategies import CALM, CIDS, POOLS, REVS
 from strandline.testing.laws import told
 
 EXAMPLES = 20_000 if "STRANDLINE_FULL" in os.environ else 200
 
 Operation = Literal["create", "update", "delete"]
 SPOILT: Final[dict[str, Any]] = {"createdAt": "yesterday", "note": "\x00", "extra": 0.5}
+SEEN_US: Final = tuple(POOLS.times_us[0] + seconds * 1_000_000 for seconds in (1, 2, 3, 4, 9))
+"""All but the last before what the story's records say of when they were written."""
+
 STORY: Final = (CALM[0], CALM[1], CALM[2], CALM[3], CALM[7])
 """A community, a post, a comment on it, a vote on it, and its author's profile."""
 
@@ -33,10 +36,11 @@ def writes(draw: st.DrawFn) -> Commit:
     """Draw a write to one of the story's paths; half of the puts are spoilt."""
     plain, spoil = draw(st.sampled_from(STORY)), draw(st.sampled_from([None, *SPOILT, None, None]))
     rev, operation = draw(st.sampled_from(REVS[:4])), draw(st.sampled_from(get_args(Operation)))
+    plain = evolve(plain, rev=rev, operation=operation, seen_us=draw(st.sampled_from(SEEN_US)))
     if operation == "delete":
-        return evolve(plain, rev=rev, operation=operation, cid="", record=None)
+        return evolve(plain, cid="", record=None)
     record = {**(plain.record or {}), **({} if spoil is None else {spoil: SPOILT[spoil]})}
-    return evolve(plain, rev=rev, operation=operation, cid=draw(st.sampled_from(CIDS[:2])), record=record)
+    return evolve(plain, cid=draw(st.sampled_from(CIDS[:2])), record=record)
 
 
 def accounts() -> st.SearchStrategy[Account]:

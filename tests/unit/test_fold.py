@@ -24,8 +24,7 @@ def test_when_the_greatest_leave_together_the_next_is_effective(leaving: int) ->
     run(index.fold(RIVALS))
     run(index.fold([deleted(vote) for vote in RIVALS[-leaving:]]))
     left = RIVALS[:-leaving]
-    [vote] = run(told(store, ["vote"]))["vote"]
-    assert vote[2] == left[-1].rkey
+    assert [vote[2] for vote in run(told(store, ["vote"])).get("vote", ())] == [left[-1].rkey]
     assert len(run(told(store, ["dormant"])).get("dormant", ())) == len(left) - 1
     [tally] = run(told(store, ["tally"]))["tally"]
     assert tally[1:3] == (1, 0)

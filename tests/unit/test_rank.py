@@ -1,11 +1,16 @@
-"""Ranks are exact integers, whatever the score and the machine."""
+"""Ranks are exact integers, whatever the score and the machine, and an edit moves nothing up."""
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strandline import Commit, Ingest, MemoryStore, layout_of, run
+from strandline.forum import SCHEMA
 from strandline.forum.rank import hot, ranks, sort_at
 from strandline.forum.testing.reference import hot_rank
+from strandline.forum.testing.strategies import CALM, REVS
+from strandline.testing.laws import told
 
 SEEN_US = 1_767_268_800_000_000  # 2026-01-01T12:00:00Z
 
@@ -40,3 +45,16 @@ def test_votes_up_and_down_weigh_the_same(upvotes: int, downvotes: int) -> None:
 )
 def test_what_comes_from_the_future_came_when_it_was_seen(created_at: str, sorted_at_us: int) -> None:
     assert sort_at(created_at, SEEN_US) == sorted_at_us
+
+
+@pytest.mark.parametrize(("view", "put"), [("post", CALM[1]), ("comment", CALM[2])])
+def test_what_is_edited_stays_where_it_was(view: str, put: Commit) -> None:
+    store = MemoryStore(layout_of(SCHEMA))
+    index = Ingest(store, SCHEMA)
+    edit = evolve(put, rev=REVS[3], operation="update", seen_us=SEEN_US + 2_000_000)
+    for write in (evolve(put, seen_us=SEEN_US + 1_000_000), edit):
+        run(index.fold([write]))
+    [row] = run(told(store, [view]))[view]
+    place = SCHEMA.view(view).table.position
+    assert row[place["sort_at_us"]] == row[place["indexed_at_us"]] == SEEN_US + 1_000_000
+    assert row[place["edited_at_us"]] == SEEN_US + 2_000_000
