@@ -27,8 +27,7 @@ from strandline.forum.queries import Reply, thread
 from strandline.forum.testing import reference
 from strandline.forum.testing.strategies import POSTS, commit_logs, logs, relation_logs, thread_logs
 from strandline.jobs import step
-from strandline.ports import Changes
-from strandline.testing.laws import told
+from strandline.testing.laws import Dying, Killed, told, wipe
 from strandline.testing.strategies import GREATEST_REV, to_v2
 
 FULL = "STRANDLINE_FULL" in os.environ
@@ -38,36 +37,6 @@ pytestmark = pytest.mark.laws
 
 # One worker takes each share, so that pytest-xdist spreads the logs.
 SHARES = 4
-
-
-class Killed(Exception):
-    """The process died here."""
-
-
-class Dying:
-    """A store that dies after some commits, as if the process were killed; whatever it wrote, stays."""
-
-    def __init__(self, store: Store, commits: int) -> None:
-        self._store, self._left = store, commits
-        self.layout = store.layout
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
-
-    async def commit(self, changes: Changes) -> None:
-        if self._left == 0:
-            raise Killed
-        self._left -= 1
-        await self._store.commit(changes)
-
-
-async def wipe(store: Store) -> None:
-    """Empty a store."""
-    gone: dict[str, dict[Any, None]] = {}
-    async for table, rows in store.scan(list(store.layout.tables)):
-        size = store.layout.table(table).key_size
-        gone.setdefault(table, {}).update((tuple(row[:size]), None) for row in rows)
-    await store.commit(gone)
 
 
 async def _dump(store: Store) -> list[str]:

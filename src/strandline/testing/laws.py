@@ -31,7 +31,7 @@ from strandline.schema import Row, Schema
 from strandline.testing.strategies import GREATEST_REV, Dice
 from strandline.testing.toy import SCHEMA, commit_logs, logs
 
-__all__ = ["Held", "Killed", "LawsConformance", "Opening", "told", "wipe"]
+__all__ = ["Dying", "Held", "Killed", "LawsConformance", "Opening", "told", "wipe"]
 
 T = TypeVar("T")
 
