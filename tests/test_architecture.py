@@ -18,7 +18,7 @@ LAYERS = [
     {"errors", "memo", "wirejson"},
     {"syntax", "event", "lexicon"},
     {"schema", "register", "delta", "judge", "ports", "session"},
-    {"fold"},
+    {"prepare", "fold"},
     {"jobs", "rebuild", "page", "ingest", "memory"},
     {"index"},
 ]

@@ -115,5 +115,5 @@ def each(items: AsyncIterator[T], size: int = 1000) -> Iterator[T]:
 
 def is_stale(store: Store) -> bool:
     """Tell whether the store's views were made under another schema, semantics or validator."""
-    stamp = run(store.stamp())
+    stamp = store.stamp
     return any(stamp.get(name) != value for name, value in store.layout.stamp.items())

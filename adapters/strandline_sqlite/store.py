@@ -62,6 +62,17 @@ class SQLiteStore:
         self._encode = {name: encoder(table) for name, table in layout.tables.items()}
         self._decode = {name: decoder(table) for name, table in layout.tables.items()}
 
+    @property
+    def stamp(self) -> Mapping[str, str]:
+        """The versions the views were made under."""
+        with _translated(self.path):
+            return {name[6:]: value for name, value in self._meta().items() if name.startswith("stamp.")}
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator["SQLiteStore"]:
+        """Begin a transaction: the store itself, since one process writes, and the file is written at the commit."""
+        yield self
+
     async def load(self, table: str, keys: Collection[Key]) -> dict[Key, Row]:
         """Return the rows at `keys`."""
         if not keys:
@@ -153,11 +164,6 @@ class SQLiteStore:
                 with _transaction(self._connection):
                     self._drop_leftovers()
                 raise
-
-    async def stamp(self) -> Mapping[str, str]:
-        """Return the stamp the views were made under."""
-        with _translated(self.path):
-            return {name[6:]: value for name, value in self._meta().items() if name.startswith("stamp.")}
 
     async def close(self) -> None:
         """Checkpoint the WAL, close the file and let the lock go."""

@@ -12,6 +12,8 @@ Every error strandline raises on purpose.
     │   ├── StoreStale        written under another schema, semantics or validator: rebuild it
     │   ├── StoreCorrupt      the file is damaged or is no store
     │   ├── StoreFull         no room left
+    │   ├── StoreInterrupted  its transaction was cut short: do the batch again
+    │   ├── StoreUnavailable  it cannot be reached
     │   └── StoreReadOnly     it may not be written
     └── UnknownStore      no installed adapter serves that URL; names the extra to install
 
@@ -28,10 +30,12 @@ __all__ = [
     "StoreCorrupt",
     "StoreError",
     "StoreFull",
+    "StoreInterrupted",
     "StoreLocked",
     "StoreReadOnly",
     "StoreStale",
     "StoreTooNew",
+    "StoreUnavailable",
     "StrandlineError",
     "UnknownStore",
 ]
@@ -87,6 +91,18 @@ class StoreFull(StoreError):
 
 class StoreReadOnly(StoreError):
     """The store, its file or its folder may not be written."""
+
+
+class StoreInterrupted(StoreError):
+    """
+    The transaction was cut short: by another one, or by the loss of the connection.
+
+    It was done whole or not at all, and which is not known; folding the batch again is right in either case.
+    """
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot be reached, though it was tried for a while."""
 
 
 class UnknownStore(StrandlineError, ValueError):

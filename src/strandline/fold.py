@@ -1,7 +1,7 @@
 """
 The fold: from what a batch says to the rows every table has then.
 
-    events -> registers (which write stands) -> records that moved (what was live, what is) -> views, sources first
+    writes -> registers (which write stands) -> records that moved (what was live, what is) -> views, sources first
 
 Each step asks the store for the rows it stands on and says what they become; nothing is written until all is known,
 and then all at once, with the cursor. The cost is that of the batch, whatever the index holds.
@@ -12,6 +12,7 @@ What one event does to many rows (an account hidden or restored, a repo re-state
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from attrs import Factory, define
 
@@ -25,9 +26,10 @@ from strandline.delta import (
     row_sums,
     sum_rows,
 )
-from strandline.event import Account, Commit, Event, Identity, Sync, canonical
-from strandline.judge import Judge, Verdict
-from strandline.ports import Changes, Key, Store
+from strandline.event import Account, Identity, Sync, canonical
+from strandline.judge import Verdict
+from strandline.ports import Changes, Key, Transaction
+from strandline.prepare import Given, Prepared, Write, judged
 from strandline.register import (
     REGISTER,
     REPO,
@@ -37,12 +39,10 @@ from strandline.register import (
     join,
     join_account,
     join_identity,
-    register,
 )
 from strandline.schema import Attach, Column, Effective, Index, Keys, Live, Row, Rows, Schema, Table, Type
-from strandline.wirejson import loads
 
-__all__ = ["JOB", "QUARANTINE", "Folded", "Given", "fold", "live", "quarantined", "view_changes"]
+__all__ = ["JOB", "QUARANTINE", "Folded", "fold", "live", "quarantined", "view_changes"]
 
 QUARANTINE = Table(
     "quarantine",
@@ -66,12 +66,7 @@ JOB = Table(
 """Repos whose registers are being moved from what they were (`hidden`, `floor`) to what they are, and how far."""
 
 
-@define
-class Given:
-    """What a fold is told besides its events: the schema, and the judge of each of its collections."""
-
-    schema: Schema
-    judges: Mapping[str, Judge]
+NO_RECORD: Final = Verdict(None, ())
 
 
 @define
@@ -83,7 +78,6 @@ class Folded:
         changes: The new rows, by table.
         applied: How many events changed what stands.
         stale: How many changed nothing: repeated, or older than what stands.
-        other: How many commits were to collections outside the schema's namespaces.
         quarantined: How many records came to stand invalid, by the rule of their first fault.
         jobs: Dids of repos that a job now waits for.
     """
@@ -91,7 +85,6 @@ class Folded:
     changes: dict[str, dict[Key, Row | None]] = Factory(dict)
     applied: int = 0
     stale: int = 0
-    other: int = 0
     quarantined: Counter[str] = Factory(Counter)
     jobs: list[str] = Factory(list)
 
@@ -102,39 +95,19 @@ class Folded:
                 self.changes.setdefault(table, {}).update(rows)
 
 
-async def fold(store: Store, given: Given, events: Iterable[Event]) -> Folded:
+async def fold(transaction: Transaction, given: Given, batch: Prepared) -> Folded:
     """
-    Return what a batch of events comes to, given what the store holds; nothing is written.
+    Return what a batch comes to, given what the store holds; nothing is written.
 
     No repo of the batch may have a job waiting: those are finished first.
     """
     folded = Folded()
-    commits, others = _sort_out(given.schema, events, folded)
-    dids = {event.did for event in commits} | {event.did for event in others}
-    repos = {did: Repo(*row) for (did,), row in (await store.load(REPO.name, [(did,) for did in dids])).items()}
-    _fold_repos(others, repos, folded)
-    moved = await _fold_commits(store, given, commits, repos, folded)
-    folded.put(await view_changes(store, given.schema, moved))
+    loaded = await transaction.load(REPO.name, [(did,) for did in batch.dids])
+    repos = {did: Repo._make(row) for (did,), row in loaded.items()}
+    _fold_repos(batch.others, repos, folded)
+    moved = await _fold_writes(transaction, given, batch.writes, repos, folded)
+    folded.put(await view_changes(transaction, given.schema, moved))
     return folded
-
-
-def _sort_out(
-    schema: Schema, events: Iterable[Event], folded: Folded
-) -> tuple[list[Commit], list[Identity | Account | Sync]]:
-    commits: list[Commit] = []
-    others: list[Identity | Account | Sync] = []
-    held: dict[str, bool] = {}
-    for event in events:
-        if not isinstance(event, Commit):
-            others.append(event)
-            continue
-        if event.collection not in held:
-            held[event.collection] = schema.holds(event.collection)
-        if held[event.collection]:
-            commits.append(event)
-        else:
-            folded.other += 1
-    return commits, others
 
 
 def _fold_repos(events: Iterable[Identity | Account | Sync], known: Mapping[str, Repo], folded: Folded) -> None:
@@ -165,13 +138,13 @@ def _standing(repo: Repo) -> tuple[int, str]:
     return int(repo.active == 0), repo.floor
 
 
-async def _fold_commits(
-    store: Store, given: Given, commits: Sequence[Commit], repos: Mapping[str, Repo], folded: Folded
+async def _fold_writes(
+    transaction: Transaction, given: Given, writes: Sequence[Write], repos: Mapping[str, Repo], folded: Folded
 ) -> dict[str, list[Moved]]:
-    paths = {(commit.rkey, commit.collection, commit.did) for commit in commits}
-    known = {path: Register._make(row) for path, row in (await store.load(REGISTER.name, paths)).items()}
-    fresh, told = _stand(given.schema, commits, known, folded)
-    invalid = await store.load(QUARANTINE.name, [key for key in fresh if key in known])
+    paths = {write.register[:3] for write in writes}
+    known = {path: Register._make(row) for path, row in (await transaction.load(REGISTER.name, paths)).items()}
+    fresh, told = _stand(given.schema, writes, known, folded)
+    invalid = await transaction.load(QUARANTINE.name, [key for key in fresh if key in known])
     moved: dict[str, list[Moved]] = {}
     refused: dict[Key, Row | None] = {}
     keys = given.schema.keys
@@ -181,14 +154,9 @@ async def _fold_commits(
             continue
         old, repo = known.get(key), repos.get(new.did)
         was = old if old is not None and is_live(old, repo, key in invalid) else None
-        verdict = Verdict(None, ())
-        commit = told.get(key)
-        if commit is not None and commit.record is not None:
-            verdict = judge.verdict(new.did, new.rkey, commit.record, plain=commit.plain)
-        elif new.record is not None:
-            verdict = judge.verdict(new.did, new.rkey, loads(new.record.encode()))
-        if verdict.faults:  # told of the record as it is kept, so that the order of its keys on the wire shows nowhere
-            verdict = judge.verdict(new.did, new.rkey, loads((new.record or "").encode()))
+        verdict = told.get(key)
+        if verdict is None:
+            verdict = NO_RECORD if new.record is None else judged(judge, new)
         if verdict.faults:
             refused[key] = quarantined(new, verdict)
             folded.quarantined[verdict.faults[0].rule] += key not in invalid
@@ -204,22 +172,24 @@ async def _fold_commits(
 
 
 def _stand(
-    schema: Schema, commits: Iterable[Commit], known: Mapping[Key, Register], folded: Folded
-) -> tuple[dict[Key, Register], dict[Key, Commit]]:
+    schema: Schema, writes: Iterable[Write], known: Mapping[Key, Register], folded: Folded
+) -> tuple[dict[Key, Register], dict[Key, Verdict]]:
     fresh: dict[Key, Register] = {}
-    told: dict[Key, Commit] = {}
+    told: dict[Key, Verdict] = {}
     keep = {collection: kind.kept for collection, kind in schema.kind_of.items()}
-    for commit in commits:
-        key = (commit.rkey, commit.collection, commit.did)
-        old, new = fresh.get(key) or known.get(key), register(commit)
-        stands = join(old, new, keep.get(commit.collection))
+    for new, verdict in writes:
+        key = new[:3]
+        old = fresh.get(key) or known.get(key)
+        stands = join(old, new, keep.get(new.collection))
         if stands == old:
             folded.stale += 1
             continue
         folded.applied += 1
         fresh[key] = stands
-        if stands.record is new.record:
-            told[key] = commit
+        if verdict is not None and stands.record is new.record:
+            told[key] = verdict
+        else:
+            told.pop(key, None)
     return fresh, told
 
 
@@ -246,7 +216,7 @@ def live(keys: Keys, it: Register, record: object) -> Live:
     )
 
 
-async def view_changes(store: Store, schema: Schema, moved: Mapping[str, Sequence[Moved]]) -> Changes:
+async def view_changes(transaction: Transaction, schema: Schema, moved: Mapping[str, Sequence[Moved]]) -> Changes:
     """
     Return the new rows of every view, given the records that moved, by collection.
 
@@ -259,12 +229,12 @@ async def view_changes(store: Store, schema: Schema, moved: Mapping[str, Sequenc
             continue
         if isinstance(view, Rows):
             sums = row_sums(view, schema.keys, told)
-            known = await store.load(view.name, sums)
+            known = await transaction.load(view.name, sums)
             rows = sum_rows(sums, known)
         elif isinstance(view, Effective):
-            known, rows = await _elect(store, schema.keys, view, told.get(view.kind, ()), changes[DORMANT.name])
+            known, rows = await _elect(transaction, schema.keys, view, told.get(view.kind, ()), changes[DORMANT.name])
         else:
-            known, rows = await _attach(store, schema.keys, view, told.get(view.kind, ()), changes)
+            known, rows = await _attach(transaction, schema.keys, view, told.get(view.kind, ()), changes)
         changes[view.name] = rows
         if view.name in schema.followed:
             named = view.table.row
@@ -276,15 +246,17 @@ async def view_changes(store: Store, schema: Schema, moved: Mapping[str, Sequenc
 
 
 async def _elect(
-    store: Store, keys: Keys, view: Effective, moved: Sequence[Moved], dormant: dict[Key, Row | None]
+    transaction: Transaction, keys: Keys, view: Effective, moved: Sequence[Moved], dormant: dict[Key, Row | None]
 ) -> tuple[dict[Key, Row], dict[Key, Row | None]]:
     pairs = elections(view, keys, moved)
-    known = await store.load(view.name, pairs)
+    known = await transaction.load(view.name, pairs)
     orphaned = {(view.name, *pair): len(it.left) + 1 for pair, it in pairs.items() if needs_heir(it, known.get(pair))}
     heirs: dict[Key, list[Row]] = {}
     if orphaned:
         each = max(orphaned.values())
-        for row in await store.page(DORMANT.name, "by_pair", list(orphaned), limit=each * len(orphaned), each=each):
+        for row in await transaction.page(
+            DORMANT.name, "by_pair", list(orphaned), limit=each * len(orphaned), each=each
+        ):
             heirs.setdefault(row[1:3], []).append(row)
     elected = effective_rows(view, pairs, known, heirs)
     dormant.update(elected.dormant)
@@ -292,15 +264,17 @@ async def _elect(
 
 
 async def _attach(
-    store: Store, keys: Keys, view: Attach, moved: Sequence[Moved], changes: Changes
+    transaction: Transaction, keys: Keys, view: Attach, moved: Sequence[Moved], changes: Changes
 ) -> tuple[dict[Key, Row], dict[Key, Row | None]]:
     records = {_key(view, old or new): (old, new) for old, new in moved}
     sums: dict[Key, Row | None] = {}
     if view.carries is not None:
         carried = changes.get(view.carries.name, {})
         sums.update((key, row) for key, row in carried.items() if key in records or _may_hold(view, keys, key))
-        sums.update(await store.load(view.carries.name, [key for key in records if key not in carried]))
-    known = await store.load(view.name, [key for key in {**records, **sums} if key not in records or records[key][0]])
+        sums.update(await transaction.load(view.carries.name, [key for key in records if key not in carried]))
+    known = await transaction.load(
+        view.name, [key for key in {**records, **sums} if key not in records or records[key][0]]
+    )
     rows = attach_rows(view, keys, records, sums, known)
     return known, {key: row for key, row in rows.items() if row is not None or key in known}
 

@@ -11,25 +11,32 @@ the error goes to the caller, and the cursor is where it was.
 
 import hashlib
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
-from itertools import islice
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from typing import Final, TypeVar
 
 from attrs import Factory, define, frozen
 
 from strandline.delta import DORMANT
-from strandline.event import BadEvent, Control, Decoded, Event
-from strandline.fold import JOB, QUARANTINE, Folded, Given, fold
+from strandline.errors import StoreInterrupted
+from strandline.event import BadEvent, Decoded
+from strandline.fold import JOB, QUARANTINE, Folded, fold
 from strandline.jobs import STEP, step
 from strandline.judge import VALIDATOR, compile_judges
-from strandline.ports import Key, Layout, Store
+from strandline.ports import Key, Layout, Store, Transaction
+from strandline.prepare import Given, Prepared, prepare
 from strandline.rebuild import Drift, rebuild, verify
 from strandline.register import REGISTER, REPO
 from strandline.schema import Column, Index, Row, Schema, Table, Type
 
 __all__ = ["CURSOR", "DEAD_LETTER", "SEMANTICS", "Cursor", "Ingest", "Outcome", "layout_of"]
 
+T = TypeVar("T")
+
 SEMANTICS = "1"
 """Version of what the registers mean; a store folded under another one is stale."""
+
+TRIES: Final = 10
+"""How often a transaction is begun anew when it is interrupted each time."""
 
 MAX_LETTERS = 10_000
 MAX_LETTER_BYTES = 64 * 1024
@@ -111,31 +118,31 @@ class Ingest:
         self.store = store
         self.given = Given(schema, compile_judges(schema))
         self.outcome = Outcome()
-        self._waiting: dict[str, None] | None = None
 
-    async def fold(self, batch: Sequence[Decoded], cursor: Cursor | None = None) -> None:
+    def prepare(self, batch: Iterable[Decoded]) -> Prepared:
+        """Do what needs no store: for `fold`, at another time or in another process."""
+        return prepare(self.given, batch)
+
+    async def fold(self, batch: Sequence[Decoded] | Prepared, cursor: Cursor | None = None) -> None:
         """
         Take in a batch, and move the cursor, in one commit; then take the waiting jobs one step on.
+
+        A transaction that was interrupted is done again, whole.
 
         Raises:
             StoreError: the store is in trouble. The batch was written whole, with its cursor, or not at all: go on
                 from `cursor`.
         """
-        events = [item for item in batch if not isinstance(item, BadEvent | Control)]
-        await self._clear_the_way(events)
-        folded = await fold(self.store, self.given, events)
-        bad = [item for item in batch if type(item) is BadEvent]
-        folded.put({DEAD_LETTER.name: await self._letter_rows(bad)})
-        if cursor is not None:
-            folded.put({CURSOR.name: {(cursor.source,): (cursor.source, cursor.position)}})
-        await self._commit(folded)
-        self._count(batch, bad, folded)
-        await self._step(await self._next_jobs())
+        told = batch if isinstance(batch, Prepared) else self.prepare(batch)
+        folded = await _persistently(lambda: self._fold(told, cursor))
+        self._count(told, folded)
+        if folded.jobs:
+            await self._step(None)
 
     async def finish(self) -> None:
         """Take all waiting jobs to their end."""
-        while waiting := await self._next_jobs():
-            await self._step(waiting)
+        while await self._step(None):
+            pass
 
     async def cursor(self, source: str) -> int | None:
         """Return how far a source has been taken in; None if it never was."""
@@ -148,73 +155,83 @@ class Ingest:
 
         The new views show each repo as it is, so the jobs that were waiting go with the old ones.
         """
-        count = await rebuild(self.store, self.given)
-        self._waiting = None
-        return count
+        return await rebuild(self.store, self.given)
 
     def verify(self, scratch: Store) -> AsyncIterator[Drift]:
         """Yield every row of the views that is not what the registers say; finish the jobs first."""
         return verify(self.store, self.given, scratch)
 
-    async def _clear_the_way(self, events: Iterable[Event]) -> None:
-        waiting = await self._jobs()
-        if waiting:
-            concerned = [did for did in dict.fromkeys(event.did for event in events) if did in waiting]
-            while concerned:
-                concerned = await self._step(concerned)
+    async def _fold(self, batch: Prepared, cursor: Cursor | None) -> Folded:
+        """Fold and commit a batch; its `jobs` are repos of any batch that wait for a step."""
+        while True:
+            async with self.store.transaction() as transaction:
+                waiting = await _waiting(transaction)
+                concerned = waiting and [key[0] for key in await transaction.load(JOB.name, _keys(batch.dids))]
+                if not concerned:
+                    folded = await fold(transaction, self.given, batch)
+                    folded.put({DEAD_LETTER.name: await _letter_rows(transaction, batch.bad)})
+                    if cursor is not None:
+                        folded.put({CURSOR.name: {(cursor.source,): (cursor.source, cursor.position)}})
+                    await transaction.commit(folded.changes)
+                    folded.jobs = folded.jobs or waiting
+                    return folded
+            await self._step(concerned)
 
-    async def _jobs(self) -> dict[str, None]:
-        if self._waiting is None:
-            waiting: dict[str, None] = {}
-            after: Key | None = None
-            while rows := await self.store.page(JOB.name, "all", [()], limit=1000, after=after):
-                waiting.update((row[0], None) for row in rows)
-                after = (rows[-1][0],)
-            self._waiting = waiting
-        return self._waiting
+    async def _step(self, dids: Sequence[str] | None) -> bool:
+        """Take some repos' jobs one step on, all that wait if None; tell whether there was one."""
+        return await _persistently(lambda: self._stepped(dids))
 
-    async def _next_jobs(self) -> list[str]:
-        return list(islice(await self._jobs(), STEP))
+    async def _stepped(self, dids: Sequence[str] | None) -> bool:
+        async with self.store.transaction() as transaction:
+            told = await _waiting(transaction, STEP) if dids is None else dids
+            if not told:
+                return False
+            folded = await step(transaction, self.given, told)
+            await transaction.commit(folded.changes)
+            return True
 
-    async def _step(self, dids: Sequence[str]) -> list[str]:
-        if not dids:
-            return []
-        folded = await step(self.store, self.given, dids)
-        await self.store.commit(folded.changes)
-        for did in dids:
-            if did not in folded.jobs:
-                (await self._jobs()).pop(did, None)
-        return folded.jobs
-
-    async def _commit(self, folded: Folded) -> None:
-        waiting = await self._jobs()
-        await self.store.commit(folded.changes)
-        waiting.update(dict.fromkeys(folded.jobs))
-
-    def _count(self, batch: Sequence[Decoded], bad: Sequence[BadEvent], folded: Folded) -> None:
+    def _count(self, batch: Prepared, folded: Folded) -> None:
         it = self.outcome
         it.read += len(batch)
         it.applied += folded.applied
         it.stale += folded.stale
-        it.other += folded.other
-        it.control += sum(type(item) is Control for item in batch)
-        it.bad.update(item.reason for item in bad)
+        it.other += batch.other
+        it.control += batch.control
+        it.bad.update(item.reason for item in batch.bad)
         it.quarantined.update(folded.quarantined)
 
-    async def _letter_rows(self, bad: Sequence[BadEvent]) -> dict[Key, Row | None]:
-        """Number the letters not yet kept, without gaps, so that the numbers tell how many are kept."""
-        told = {hashlib.sha256(item.payload).hexdigest(): item for item in bad}
-        known = await self.store.load(DEAD_LETTER.name, [(digest,) for digest in told])
-        fresh = [(digest, item) for digest, item in told.items() if (digest,) not in known]
-        if not fresh:
-            return {}
-        newest = await self.store.page(DEAD_LETTER.name, "by_number", [()], limit=1)
-        first = newest[0][1] + 1 if newest else 1
-        oldest = first + len(fresh) - MAX_LETTERS
-        gone = await self.store.page(DEAD_LETTER.name, "by_number", [()], limit=len(fresh), after=(oldest,))
-        rows: dict[Key, Row | None] = {(row[0],): None for row in gone}
-        for number, (digest, item) in enumerate(fresh, first):
-            if number >= oldest:
-                cut = item.payload[:MAX_LETTER_BYTES]
-                rows[digest,] = (digest, number, item.reason, item.detail, cut, len(item.payload))
-        return rows
+
+async def _persistently(work: Callable[[], Awaitable[T]]) -> T:
+    for _ in range(TRIES - 1):
+        try:
+            return await work()
+        except StoreInterrupted:
+            continue
+    return await work()
+
+
+def _keys(dids: Iterable[str]) -> list[Key]:
+    return [(did,) for did in dids]
+
+
+async def _waiting(transaction: Transaction, limit: int = 1) -> list[str]:
+    return [row[0] for row in await transaction.page(JOB.name, "all", [()], limit=limit)]
+
+
+async def _letter_rows(transaction: Transaction, bad: Sequence[BadEvent]) -> dict[Key, Row | None]:
+    """Number the letters not yet kept, without gaps, so that the numbers tell how many are kept."""
+    told = {hashlib.sha256(item.payload).hexdigest(): item for item in bad}
+    known = await transaction.load(DEAD_LETTER.name, [(digest,) for digest in told])
+    fresh = [(digest, item) for digest, item in told.items() if (digest,) not in known]
+    if not fresh:
+        return {}
+    newest = await transaction.page(DEAD_LETTER.name, "by_number", [()], limit=1)
+    first = newest[0][1] + 1 if newest else 1
+    oldest = first + len(fresh) - MAX_LETTERS
+    gone = await transaction.page(DEAD_LETTER.name, "by_number", [()], limit=len(fresh), after=(oldest,))
+    rows: dict[Key, Row | None] = {(row[0],): None for row in gone}
+    for number, (digest, item) in enumerate(fresh, first):
+        if number >= oldest:
+            cut = item.payload[:MAX_LETTER_BYTES]
+            rows[digest,] = (digest, number, item.reason, item.detail, cut, len(item.payload))
+    return rows

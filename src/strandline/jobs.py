@@ -11,8 +11,9 @@ the repo is folded meanwhile: `strandline.ingest` finishes its job first.
 from collections.abc import Iterable
 
 from strandline.delta import Moved
-from strandline.fold import JOB, QUARANTINE, Folded, Given, live, view_changes
-from strandline.ports import Key, Store
+from strandline.fold import JOB, QUARANTINE, Folded, live, view_changes
+from strandline.ports import Key, Transaction
+from strandline.prepare import Given
 from strandline.register import REGISTER, REPO, Register, Repo, did_hash, is_live
 from strandline.schema import Row
 
@@ -22,45 +23,50 @@ STEP = 2000
 """How many registers a step moves at most."""
 
 
-async def step(store: Store, given: Given, dids: Iterable[str], size: int = STEP) -> Folded:
+async def step(transaction: Transaction, given: Given, dids: Iterable[str], size: int = STEP) -> Folded:
     """
     Return what the next step of these repos' jobs comes to; `jobs` are those that it does not end.
 
     Dids without a job are passed over.
     """
     folded = Folded()
-    jobs = await store.load(JOB.name, [(did,) for did in dids])
-    repos = await store.load(REPO.name, list(jobs))
+    jobs = await transaction.load(JOB.name, [(did,) for did in dids])
+    repos = await transaction.load(REPO.name, list(jobs))
     moved: dict[str, list[Moved]] = {}
     for key, job in jobs.items():
         if size <= 0:
             folded.jobs.append(job[0])
             continue
-        registers = await _next_registers(store, job, size)
+        registers = await _next_registers(transaction, job, size)
         size -= len(registers) + 1
-        await _move(store, given, job, Repo._make(repos[key]), registers, moved)
+        await _move(transaction, given, job, Repo._make(repos[key]), registers, moved)
         if registers and size <= 0:
             last = registers[-1]
             folded.put({JOB.name: {key: (*job[:3], last.rkey, last.collection, last.did)}})
             folded.jobs.append(job[0])
         else:
             folded.put({JOB.name: {key: None}})
-    folded.put(await view_changes(store, given.schema, moved))
+    folded.put(await view_changes(transaction, given.schema, moved))
     return folded
 
 
-async def _next_registers(store: Store, job: Row, size: int) -> list[Register]:
+async def _next_registers(transaction: Transaction, job: Row, size: int) -> list[Register]:
     after = tuple(job[3:]) if job[3] else None
-    rows = await store.page(REGISTER.name, "by_repo", [(did_hash(job[0]),)], limit=size, after=after)
+    rows = await transaction.page(REGISTER.name, "by_repo", [(did_hash(job[0]),)], limit=size, after=after)
     return [Register._make(row) for row in rows]
 
 
 async def _move(
-    store: Store, given: Given, job: Row, repo: Repo, registers: Iterable[Register], moved: dict[str, list[Moved]]
+    transaction: Transaction,
+    given: Given,
+    job: Row,
+    repo: Repo,
+    registers: Iterable[Register],
+    moved: dict[str, list[Moved]],
 ) -> None:
     was = Repo(repo.did, active=0 if job[1] else 1, floor=job[2])
     own = [it for it in registers if it.did == repo.did and it.collection in given.judges]
-    invalid = await store.load(QUARANTINE.name, [_path(it) for it in own])
+    invalid = await transaction.load(QUARANTINE.name, [_path(it) for it in own])
     for it in own:
         before, after = (is_live(it, state, _path(it) in invalid) for state in (was, repo))
         if before != after:

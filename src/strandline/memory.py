@@ -23,7 +23,12 @@ class MemoryStore:
         self.layout = layout
         self._rows: dict[str, dict[Key, Row]] = {name: {} for name in layout.tables}
         self._indexes: dict[str, dict[str, dict[Key, set[Key]]]] = {name: {} for name in layout.tables}
-        self._stamp: Mapping[str, str] = dict(layout.stamp)
+        self.stamp: Mapping[str, str] = dict(layout.stamp)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator["MemoryStore"]:
+        """Begin a transaction; there is one writer, so it is the store itself."""
+        yield self
 
     async def load(self, table: str, keys: Collection[Key]) -> dict[Key, Row]:
         """Return the rows at `keys`."""
@@ -93,11 +98,7 @@ class MemoryStore:
             beside._rows[table.name] = self._rows[table.name]
             beside._indexes[table.name] = self._indexes[table.name]
         yield beside
-        self._rows, self._indexes, self._stamp = beside._rows, beside._indexes, dict(self.layout.stamp)
-
-    async def stamp(self) -> Mapping[str, str]:
-        """Return the stamp the views were made under."""
-        return self._stamp
+        self._rows, self._indexes, self.stamp = beside._rows, beside._indexes, dict(self.layout.stamp)
 
     async def close(self) -> None:
         """Nothing is held."""

@@ -16,7 +16,7 @@ from attrs import field, frozen
 from strandline.errors import InvalidSchema
 from strandline.schema import Keys, Row, Table
 
-__all__ = ["Changes", "Key", "Layout", "Store"]
+__all__ = ["Changes", "Key", "Layout", "Store", "Transaction"]
 
 Key = tuple[Any, ...]
 """The leading values of a row that tell it from every other of its table."""
@@ -61,22 +61,58 @@ class Layout:
         return {table.name: table for table in (*self.kept, *self.views)}
 
 
+class Transaction(Protocol):
+    """A writer's: what it reads stands until its end, since no other writer is at work meanwhile."""
+
+    async def load(self, table: str, keys: Collection[Key]) -> dict[Key, Row]:
+        """Return the rows at `keys`; what is not there is left out."""
+        ...
+
+    async def page(
+        self,
+        table: str,
+        index: str,
+        partitions: Sequence[Key],
+        *,
+        limit: int,
+        each: int | None = None,
+        after: Key | None = None,
+        bound: Key | None = None,
+    ) -> list[Row]:
+        """Return rows of some partitions of an index; see `Store.page`."""
+        ...
+
+    async def commit(self, changes: Changes) -> None:
+        """Write all changes, the cursor's row among them: all of them or none. Once, and last."""
+        ...
+
+
 @runtime_checkable
 class Store(Protocol):
     """
     Keeps the tables of a layout. All errors are `strandline.errors.StoreError`; after one, nothing was written.
 
     What a reader sees is always the state between two commits.
+
+    Attributes:
+        layout: What it holds.
     """
 
     layout: Layout
 
-    async def load(self, table: str, keys: Collection[Key]) -> dict[Key, Row]:
-        """Return the rows at `keys`, for a commit that will follow; where writers share a store, lock these keys."""
+    @property
+    def stamp(self) -> Mapping[str, str]:
+        """The versions the views were made under, by name; a new store has its layout's."""
         ...
 
-    async def commit(self, changes: Changes) -> None:
-        """Write all changes, the cursor's row among them, in one transaction: all of them or none."""
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """
+        Begin a transaction, once no other writer is in one. Left without a commit, nothing is written.
+
+        Raises:
+            StoreInterrupted: it was cut short, here or at any step; do it again whole.
+            StoreUnavailable: the store cannot be reached.
+        """
         ...
 
     async def get(self, table: str, keys: Collection[Key]) -> dict[Key, Row]:
@@ -119,10 +155,6 @@ class Store(Protocol):
         When the block ends well, the new tables and the layout's stamp take the place of the old in one transaction.
         When it does not, or the process dies, the old ones stay and the new ones are dropped.
         """
-        ...
-
-    async def stamp(self) -> Mapping[str, str]:
-        """Return the stamp the views were made under; a new store has its layout's."""
         ...
 
     async def close(self) -> None:

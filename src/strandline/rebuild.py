@@ -11,11 +11,11 @@ from contextlib import aclosing
 from attrs import frozen
 
 from strandline.delta import Moved
-from strandline.fold import QUARANTINE, Folded, Given, live, quarantined, view_changes
+from strandline.fold import QUARANTINE, Folded, live, quarantined, view_changes
 from strandline.ports import Key, Layout, Store
+from strandline.prepare import Given, judged
 from strandline.register import REGISTER, REPO, Register, Repo, is_live
 from strandline.schema import Row
-from strandline.wirejson import loads
 
 __all__ = ["Drift", "rebuild", "verify"]
 
@@ -87,14 +87,15 @@ async def _refill(store: Store, given: Given, table: str, rows: Sequence[Row], r
         judge = given.judges.get(it.collection)
         if judge is None or it.record is None:
             continue
-        verdict = judge.verdict(it.did, it.rkey, loads(it.record.encode()))
+        verdict = judged(judge, it)
         if verdict.faults:
             refused[it.rkey, it.collection, it.did] = quarantined(it, verdict)
         elif is_live(it, repos.get(it.did), False):
             moved.setdefault(it.collection, []).append((None, live(given.schema.keys, it, verdict.record)))
     folded.put({QUARANTINE.name: refused})
-    folded.put(await view_changes(store, given.schema, moved))
-    await store.commit(folded.changes)
+    async with store.transaction() as transaction:
+        folded.put(await view_changes(transaction, given.schema, moved))
+        await transaction.commit(folded.changes)
     return len(rows)
 
 

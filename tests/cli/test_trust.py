@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from strandline import open_store, run
+from strandline import Ingest, open_store, run
 from strandline.event import decode
-from strandline.fold import Given, fold
+from strandline.fold import JOB
 from strandline.forum import SCHEMA
-from strandline.judge import compile_judges
+from strandline.testing.laws import Dying, Killed
 from strandline_cli import opened
 
 Cli = Callable[..., Any]
@@ -41,9 +41,9 @@ def leave_a_job(url: str, did: str, *, active: bool) -> None:
     line = json.dumps({"did": did, "kind": "account", "account": body, "time_us": 1_900_000_000_000_000}).encode()
     store = open_store(url, SCHEMA)
     event: Any = decode(line)
-    folded = run(fold(store, Given(SCHEMA, compile_judges(SCHEMA)), [event]))
-    assert folded.jobs == [did]
-    run(store.commit(folded.changes))
+    with pytest.raises(Killed):
+        run(Ingest(Dying(store, 1), SCHEMA).fold([event]))
+    assert list(run(store.get(JOB.name, [(did,)]))) == [(did,)]
     run(store.close())
 
 

@@ -1,7 +1,8 @@
 """The loop that takes a stream in: rows and cursor together, garbage aside, great jobs in small steps."""
 
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -65,6 +66,7 @@ class Watched:
 
     def __init__(self, store: Store, left: int = 1 << 30) -> None:
         self._store, self.layout, self.left = store, store.layout, left
+        self._within: Any = store
         self.commits: list[Changes] = []
         self.asked = 0
         self.found: dict[str, int] = {}
@@ -72,13 +74,18 @@ class Watched:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Any]:
+        async with self._store.transaction() as self._within:
+            yield self
+
     async def load(self, table: str, keys: Collection[Key]) -> dict[Key, Row]:
-        rows = await self._store.load(table, keys)
+        rows = await self._within.load(table, keys)
         self._count(table, len(keys), len(rows))
         return rows
 
     async def page(self, table: str, *where: Any, **bounds: Any) -> list[Row]:
-        rows = await self._store.page(table, *where, **bounds)
+        rows = await self._within.page(table, *where, **bounds)
         self._count(table, 1, len(rows))
         return rows
 
@@ -86,7 +93,7 @@ class Watched:
         if self.left <= 0:
             raise StoreFull("no room left")
         self.left -= 1
-        await self._store.commit(changes)
+        await self._within.commit(changes)
         self.commits.append(changes)
 
     def _count(self, table: str, asked: int, found: int) -> None:

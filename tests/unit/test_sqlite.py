@@ -689,9 +689,9 @@ class TestVersions:
             with pytest.raises(StoreStale, match=f"{part} .*rebuild"):
                 opened(whole, layout=layout, write=write)
         store = opened(whole, layout=layout, stale=True)
-        assert run(store.stamp()) == LAYOUT.stamp
+        assert store.stamp == LAYOUT.stamp
         run(Ingest(store, SCHEMA).rebuild())
-        assert run(store.stamp()) == layout.stamp
+        assert store.stamp == layout.stamp
         run(store.close())
         store = opened(whole, layout=layout)
         assert digested(store) == expected()

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from strandline import Store, StoreError, UnknownStore, __version__, layout_of, run
+from strandline import Store, StoreError, UnknownStore, __version__, layout_of
 from strandline.fold import JOB
 from strandline.forum import SCHEMA
 from strandline.ingest import CURSOR
@@ -64,7 +64,7 @@ def _installed() -> dict[str, str]:
 
 
 def _examined(store: Store, url: str) -> dict[str, Any]:
-    stamp, wanted = run(store.stamp()), store.layout.stamp
+    stamp, wanted = store.stamp, store.layout.stamp
     stale = [
         f"stale: its views were made under {name} {stamp.get(name)!r}, this is {value!r}; run `strandline rebuild`"
         for name, value in wanted.items()

@@ -29,7 +29,7 @@ from hypothesis import strategies as st
 from strandline.errors import StoreError
 from strandline.ports import Changes, Key, Layout, Store
 from strandline.schema import Column, Index, Row, Table, Type
-from strandline.testing.laws import Held, Killed, LawsConformance, Told, told
+from strandline.testing.laws import Held, Killed, LawsConformance, Told, put, told
 
 __all__ = ["LAYOUT", "StoreConformance", "paged"]
 
@@ -186,7 +186,8 @@ async def _holds(store: Store, rows: Rows) -> None:
     assert _typed(await told(store)) == _typed(_laid(rows))
     for table, held in rows.items():
         assert _typed(await store.get(table, held.keys())) == _typed(held)
-        assert _typed(await store.load(table, held.keys())) == _typed(held)
+        async with store.transaction() as transaction:
+            assert _typed(await transaction.load(table, held.keys())) == _typed(held)
 
 
 # What is drawn.
@@ -354,7 +355,7 @@ class StoreConformance(LawsConformance):
     async def test_a_new_store_is_empty_and_of_its_layouts_stamp(self, held: Held) -> None:
         await _holds(held.store, {})
         assert await held.store.get("item", [("a", 1)]) == {}
-        assert dict(await held.store.stamp()) == LAYOUT.stamp
+        assert dict(held.store.stamp) == LAYOUT.stamp
         for index in ITEM.indexes:
             assert await held.store.page("item", index.name, [(None,) * len(index.partition)], limit=9) == []
 
@@ -364,76 +365,96 @@ class StoreConformance(LawsConformance):
     async def test_what_was_committed_last_is_there(self, held: Held, commits: list[Changes]) -> None:
         rows: Rows = {}
         for changes in commits:
-            await held.store.commit(changes)
+            await put(held.store, changes)
             rows = _changed(rows, changes)
             await _holds(held.store, rows)
 
     @each(_keyed(ITEM, {}, 12))
     async def test_every_value_comes_back_as_it_went(self, held: Held, rows: dict[Key, Row]) -> None:
-        await held.store.commit({"item": rows})
+        await put(held.store, {"item": rows})
         await _holds(held.store, {"item": rows})
 
     @once
     async def test_a_commit_of_nothing_changes_nothing(self, held: Held) -> None:
-        await held.store.commit(SOME)
-        await held.store.commit({})
-        await held.store.commit({"item": {}, "pair": {}})
-        await held.store.commit({"item": {("nowhere", 1): None}, "pair": {("a", "a"): None}})
-        await held.store.commit(SOME)
+        await put(held.store, SOME)
+        await put(held.store, {})
+        await put(held.store, {"item": {}, "pair": {}})
+        await put(held.store, {"item": {("nowhere", 1): None}, "pair": {("a", "a"): None}})
+        await put(held.store, SOME)
         await _holds(held.store, SOME)
 
     @once
     async def test_keys_that_are_not_there_are_left_out(self, held: Held) -> None:
-        await held.store.commit(SOME)
-        for ask in (held.store.get, held.store.load):
-            assert await ask("item", []) == {}
-            assert await ask("item", [("a", 7), ("a", 1), ("", 1), ("a", 1)]) == _rows(ITEM, _item(1, group="a"))
-            assert await ask("item", {("A", 1)}) == {}
+        await put(held.store, SOME)
+        async with held.store.transaction() as transaction:
+            for ask in (held.store.get, transaction.load):
+                assert await ask("item", []) == {}
+                assert await ask("item", [("a", 7), ("a", 1), ("", 1), ("a", 1)]) == _rows(ITEM, _item(1, group="a"))
+                assert await ask("item", {("A", 1)}) == {}
 
     @once
     async def test_a_commit_and_a_load_may_be_great(self, held: Held) -> None:
         rows = {"item": _rows(ITEM, *(_item(at, size=at % 7) for at in range(3000))), "pair": {("a", "b"): ("a", "b")}}
-        await held.store.commit(rows)
+        await put(held.store, rows)
         await _holds(held.store, rows)
         asked = [("a", at) for at in range(1, 6000, 3)]
         found = {key: rows["item"][key] for key in asked if key in rows["item"]}
-        assert await held.store.load("item", asked) == found
-        await held.store.commit({"item": dict.fromkeys(rows["item"])})
+        async with held.store.transaction() as transaction:
+            assert await transaction.load("item", asked) == found
+        await put(held.store, {"item": dict.fromkeys(rows["item"])})
         await _holds(held.store, {"pair": rows["pair"]})
 
     @once
+    async def test_a_transaction_left_without_a_commit_writes_nothing(self, held: Held) -> None:
+        await put(held.store, SOME)
+        async with held.store.transaction() as transaction:
+            await transaction.load("item", list(SOME["item"]))
+        with pytest.raises(Killed):
+            await _killed_within(held.store)
+        await _holds(held.store, SOME)
+        await put(held.store, OTHER)
+        await _holds(held.store, _changed(SOME, OTHER))
+
+    @each(_asked())
+    async def test_a_transaction_pages_as_the_store_does(self, held: Held, asked: Asked) -> None:
+        await put(held.store, {"item": asked.rows})
+        right = await held.store.page("item", asked.index, asked.partitions, **asked.limits)
+        async with held.store.transaction() as transaction:
+            assert await transaction.page("item", asked.index, asked.partitions, **asked.limits) == right
+
+    @once
     async def test_a_commit_is_all_or_nothing(self, held: Held) -> None:
-        await held.store.commit(SOME)
+        await put(held.store, SOME)
         with pytest.raises((KeyError, StoreError)):
-            await held.store.commit({**OTHER, "pair": dict.fromkeys(SOME["pair"]), "no_table": {("a",): ("a",)}})
+            await put(held.store, {**OTHER, "pair": dict.fromkeys(SOME["pair"]), "no_table": {("a",): ("a",)}})
         await _holds(held.store, SOME)
 
     @once
     async def test_a_row_that_is_not_what_its_table_declares_stops_its_whole_commit(self, held: Held) -> None:
         if not self.refuses:
             pytest.skip("this store takes any row")
-        await held.store.commit(SOME)
+        await put(held.store, SOME)
         for why, row in REFUSED.items():
             changes = {**OTHER, "item": {**OTHER["item"], ("a", 9): row}, "cursor": _rows(CURSOR, ("log", 8))}
             assert await _refused(held.store, changes), why
             await _holds(held.store, SOME)
-        await held.store.commit(OTHER)
+        await put(held.store, OTHER)
         await _holds(held.store, _changed(SOME, OTHER))
 
     # Paging.
 
     @each(_asked())
     async def test_a_page_is_what_filtering_and_sorting_give(self, held: Held, asked: Asked) -> None:
-        await held.store.commit({"item": asked.rows})
+        await put(held.store, {"item": asked.rows})
         right = paged(asked.rows.values(), ITEM, asked.index, asked.partitions, **asked.limits)
         assert await held.store.page("item", asked.index, asked.partitions, **asked.limits) == right
 
     @each(st.tuples(_asked(), _changes([ITEM])))
     async def test_a_page_follows_every_change(self, held: Held, drawn: tuple[Asked, Changes]) -> None:
         asked, changes = drawn
-        await held.store.commit({"item": asked.rows})
+        await put(held.store, {"item": asked.rows})
         await held.store.page("item", asked.index, asked.partitions, **asked.limits)
-        await held.store.commit(changes)
+        await put(held.store, changes)
         rows = _changed({"item": asked.rows}, changes)["item"]
         right = paged(rows.values(), ITEM, asked.index, asked.partitions, **asked.limits)
         assert await held.store.page("item", asked.index, asked.partitions, **asked.limits) == right
@@ -441,7 +462,7 @@ class StoreConformance(LawsConformance):
     @each(st.tuples(_asked(), st.integers(1, 5)))
     async def test_a_walk_meets_each_row_once(self, held: Held, drawn: tuple[Asked, int]) -> None:
         asked, limit = drawn
-        await held.store.commit({"item": asked.rows})
+        await put(held.store, {"item": asked.rows})
         places = [ITEM.position[name] for name in ITEM.sort_columns(ITEM.index(asked.index))]
         walked: list[Row] = []
         after: Key | None = None
@@ -454,7 +475,7 @@ class StoreConformance(LawsConformance):
     async def test_text_sorts_as_utf_8_bytes(self, held: Held) -> None:
         ordered = sorted(TEXTS, key=str.encode)
         labels = _rows(ITEM, *(_item(at, label=text) for at, text in enumerate(TEXTS)))
-        await held.store.commit({"count": _rows(COUNT, *((text, 0) for text in TEXTS)), "item": labels})
+        await put(held.store, {"count": _rows(COUNT, *((text, 0) for text in TEXTS)), "item": labels})
         assert [row[0] for row in (await told(held.store, ["count"]))["count"]] == ordered
         label = ITEM.position["label"]
         assert [row[label] for row in await held.store.page("item", "by_label", [(None,)], limit=99)] == ordered
@@ -464,7 +485,7 @@ class StoreConformance(LawsConformance):
 
     @once
     async def test_integers_sort_by_value(self, held: Held) -> None:
-        await held.store.commit({"item": _rows(ITEM, *(_item(number, size=number) for number in INTEGERS))})
+        await put(held.store, {"item": _rows(ITEM, *(_item(number, size=number) for number in INTEGERS))})
         assert [row[1] for row in (await told(held.store, ["item"]))["item"]] == sorted(INTEGERS)
         ordered = sorted(INTEGERS, reverse=True)
         assert [row[1] for row in await held.store.page("item", "by_size", [()], limit=99)] == ordered
@@ -478,7 +499,7 @@ class StoreConformance(LawsConformance):
 
     @once
     async def test_a_scan_gives_the_tables_asked_for_in_that_order(self, held: Held) -> None:
-        await held.store.commit(SOME)
+        await put(held.store, SOME)
         for tables in ([], ["item"], ["pair", "cursor", "item"], ["item", "pair"]):
             async with aclosing(held.store.scan(tables)) as chunks:
                 found = [table async for table, rows in chunks for _ in rows]
@@ -487,54 +508,54 @@ class StoreConformance(LawsConformance):
     @once
     async def test_a_scan_is_one_snapshot(self, held: Held) -> None:
         many = {"pair": _rows(PAIR, *((f"{at:05}", "") for at in range(5000))), "item": SOME["item"]}
-        await held.store.commit(many)
+        await put(held.store, many)
         async with aclosing(held.store.scan(["pair", "item"])) as chunks:
             found: Rows = {"pair": {}, "item": {}}
             async for table, rows in chunks:
                 found[table] |= {tuple(row[:2]): tuple(row) for row in rows}
-                await held.store.commit({"pair": dict.fromkeys(many["pair"]), "item": OTHER["item"]})
+                await put(held.store, {"pair": dict.fromkeys(many["pair"]), "item": OTHER["item"]})
         assert found == many
         await _holds(held.store, {"item": _changed(many, OTHER)["item"]})
 
     @once
     async def test_a_scan_left_early_holds_nothing_up(self, held: Held) -> None:
-        await held.store.commit(SOME)
+        await put(held.store, SOME)
         async with aclosing(held.store.scan(["pair", "item"])) as chunks:
             await anext(chunks)
-        await held.store.commit({"item": dict.fromkeys(SOME["item"])})
+        await put(held.store, {"item": dict.fromkeys(SOME["item"])})
         await _holds(held.store, {**SOME, "item": {}})
 
     # Rebuilding.
 
     @once
     async def test_a_rebuild_starts_empty_beside_what_is_there(self, held: Held) -> None:
-        await held.store.commit(SOME)
+        await put(held.store, SOME)
         async with held.store.rebuild() as beside:
             kept = {table.name: SOME[table.name] for table in LAYOUT.kept}
             await _holds(beside, kept)
             assert await beside.page("item", "by_group", [("a",)], limit=9) == []
-            await beside.commit(OTHER)
+            await put(beside, OTHER)
             await _holds(beside, {**kept, **OTHER})
             assert await beside.page("item", "by_group", [("a",)], limit=9) == [_item(4, group="a", size=9)]
             await _holds(held.store, SOME)
             assert len(await held.store.page("item", "by_group", [("a",)], limit=9)) == 2
         await _holds(held.store, {**kept, **OTHER})
         assert await held.store.page("item", "by_group", [("a",)], limit=9) == [_item(4, group="a", size=9)]
-        assert dict(await held.store.stamp()) == LAYOUT.stamp
+        assert dict(held.store.stamp) == LAYOUT.stamp
 
     @once
     async def test_a_rebuild_that_fails_leaves_the_views_as_they_were(self, held: Held) -> None:
-        await held.store.commit(SOME)
+        await put(held.store, SOME)
         for _ in range(2):
             await _rebuilt(held.store, Rebuilt(changes=OTHER, fails=True), SOME)
             await _holds(held.store, SOME)
             assert len(await held.store.page("item", "by_group", [("a",)], limit=9)) == 2
-        await held.store.commit(OTHER)
+        await put(held.store, OTHER)
         await _holds(held.store, _changed(SOME, OTHER))
 
     @once
     async def test_a_rebuild_shares_the_kept_tables(self, held: Held) -> None:
-        await held.store.commit(SOME)
+        await put(held.store, SOME)
         assert len(await held.store.page("told", "by_group", [("a",)], limit=9)) == 2
         more = {"told": _rows(TOLD, ("did:web:c.example", "a", 3)), "cursor": _rows(CURSOR, ("log", 8))}
         await _rebuilt(held.store, Rebuilt(changes=more, fails=True), SOME)
@@ -543,11 +564,11 @@ class StoreConformance(LawsConformance):
 
     @once
     async def test_a_scan_goes_on_through_a_rebuild(self, held: Held) -> None:
-        await held.store.commit(SOME)
+        await put(held.store, SOME)
         async with aclosing(held.store.scan(["pair", "item"])) as chunks:
             found = [*(await anext(chunks))[1]]
             async with held.store.rebuild() as beside:
-                await beside.commit(OTHER)
+                await put(beside, OTHER)
             async for _, rows in chunks:
                 found += rows
         assert found == [row for table in ("pair", "item") for row in _laid(SOME)[table]]
@@ -569,7 +590,7 @@ class StoreConformance(LawsConformance):
                 if self.durable:
                     await held.reopen()
             else:
-                await held.store.commit(step)
+                await put(held.store, step)
                 rows = _changed(rows, step)
             await _holds(held.store, rows)
 
@@ -579,12 +600,12 @@ class StoreConformance(LawsConformance):
     async def test_what_was_kept_is_there_when_it_is_opened_again(self, held: Held) -> None:
         if not self.durable:
             pytest.skip("this store keeps nothing when it is closed")
-        await held.store.commit(SOME)
+        await put(held.store, SOME)
         store = await held.reopen()
         await _holds(store, SOME)
-        assert dict(await store.stamp()) == LAYOUT.stamp
+        assert dict(store.stamp) == LAYOUT.stamp
         async with store.rebuild() as beside:
-            await beside.commit(OTHER)
+            await put(beside, OTHER)
         store = await held.reopen()
         await _holds(store, {"cursor": SOME["cursor"], "told": SOME["told"], **OTHER})
         assert await store.page("item", "by_group", [("a",)], limit=9) == [_item(4, group="a", size=9)]
@@ -593,23 +614,29 @@ class StoreConformance(LawsConformance):
     async def test_a_rebuild_that_died_leaves_the_views_as_they_were(self, held: Held) -> None:
         if not self.durable:
             pytest.skip("this store keeps nothing when it is closed")
-        await held.store.commit(SOME)
+        await put(held.store, SOME)
         dying = held.store.rebuild()
         beside = await dying.__aenter__()
-        await beside.commit(OTHER)
+        await put(beside, OTHER)
         store = await held.reopen()
         with suppress(Killed, StoreError):
             await dying.__aexit__(Killed, Killed(), None)
         await _holds(store, SOME)
         async with store.rebuild() as beside:
             await _holds(beside, {"cursor": SOME["cursor"], "told": SOME["told"]})
-            await beside.commit(OTHER)
+            await put(beside, OTHER)
         await _holds(await held.reopen(), {"cursor": SOME["cursor"], "told": SOME["told"], **OTHER})
+
+
+async def _killed_within(store: Store) -> None:
+    async with store.transaction() as transaction:
+        await transaction.page("item", "by_group", [("a",)], limit=1)
+        raise Killed
 
 
 async def _refused(store: Store, changes: Changes) -> bool:
     try:
-        await store.commit(changes)
+        await put(store, changes)
     except StoreError:
         return True
     return False
@@ -619,7 +646,7 @@ async def _rebuilt(store: Store, step: Rebuilt, rows: Rows) -> Rows:
     """Rebuild, and return what is there then."""
     try:
         async with store.rebuild() as beside:
-            await beside.commit(step.changes)
+            await put(beside, step.changes)
             if step.fails:
                 raise Killed
     except Killed:

@@ -11,10 +11,10 @@ Source: the page "What the index means" of the documentation
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from inspect import isawaitable
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar, cast
 
 import pytest
 from attrs import define, evolve
@@ -25,13 +25,13 @@ from strandline.event import Account, Commit, Event
 from strandline.fold import QUARANTINE
 from strandline.ingest import Cursor, Ingest, layout_of
 from strandline.memory import MemoryStore
-from strandline.ports import Changes, Layout, Store
+from strandline.ports import Changes, Layout, Store, Transaction
 from strandline.register import REGISTER, REPO
 from strandline.schema import Row, Schema
 from strandline.testing.strategies import GREATEST_REV, Dice
 from strandline.testing.toy import SCHEMA, commit_logs, logs
 
-__all__ = ["Dying", "Held", "Killed", "LawsConformance", "Opening", "told", "wipe"]
+__all__ = ["Dying", "Held", "Killed", "LawsConformance", "Opening", "put", "told", "wipe"]
 
 T = TypeVar("T")
 
@@ -56,12 +56,29 @@ class Dying:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    async def commit(self, changes: Changes) -> None:
-        """Commit, or die."""
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Begin a transaction, in whose commit it may die."""
+        async with self._store.transaction() as transaction:
+            yield cast(Transaction, _Mortal(transaction, self))
+
+    def live_on(self) -> None:
+        """Live through one more commit, or die."""
         if self._left == 0:
             raise Killed
         self._left -= 1
-        await self._store.commit(changes)
+
+
+class _Mortal:
+    def __init__(self, transaction: Transaction, dying: Dying) -> None:
+        self._transaction, self._dying = transaction, dying
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transaction, name)
+
+    async def commit(self, changes: Changes) -> None:
+        self._dying.live_on()
+        await self._transaction.commit(changes)
 
 
 @define
@@ -166,7 +183,13 @@ async def wipe(store: Store) -> None:
     """Delete every row."""
     size = {name: table.key_size for name, table in store.layout.tables.items()}
     rows = await told(store)
-    await store.commit({table: dict.fromkeys(row[: size[table]] for row in found) for table, found in rows.items()})
+    await put(store, {table: dict.fromkeys(row[: size[table]] for row in found) for table, found in rows.items()})
+
+
+async def put(store: Store, changes: Changes) -> None:
+    """Write changes in a transaction of their own."""
+    async with store.transaction() as transaction:
+        await transaction.commit(changes)
 
 
 class LawsConformance(Opening):
