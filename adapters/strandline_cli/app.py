@@ -13,6 +13,7 @@ import click
 
 from strandline_cli.command import LazyGroup
 from strandline_cli.exit import BUG, CODES, OK, OUTPUT, code_of, telling
+from strandline_cli.loop import one_loop
 from strandline_cli.stop import Stopped, stoppable
 
 __all__ = ["SECTIONS", "run", "strandline"]
@@ -91,7 +92,7 @@ def run(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    with stoppable():
+    with stoppable(), one_loop():
         try:
             code = _invoke(arguments)
             sys.stdout.flush()

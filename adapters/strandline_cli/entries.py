@@ -7,10 +7,11 @@ from typing import Any
 
 from attrs import frozen
 
-from strandline import Store, run
+from strandline import Store
 from strandline.forum import SCHEMA, queries
 from strandline.register import REGISTER, Register
 from strandline.wirejson import loads
+from strandline_cli.loop import run
 from strandline_cli.show import camel
 
 __all__ = ["Known", "comment_json", "known", "known_of_posts", "owned_json", "post_json"]

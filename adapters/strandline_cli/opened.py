@@ -1,19 +1,19 @@
 """
 The store, open for a command: for reading, for writing, or so that one scan sees no job half done.
-
-Stores are asked without an event loop: `strandline.run` drives those that never wait.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from typing import Final, TypeVar, cast
 
-from strandline import Ingest, Store, StoreError, StoreLocked, open_store, run
+from strandline import Ingest, Store, StoreError, StoreLocked, open_store
 from strandline.fold import JOB
 from strandline.forum import SCHEMA
 from strandline.schema import Row
 from strandline_cli.command import store_of
+from strandline_cli.loop import run
 from strandline_sqlite.store import path_of
 
 __all__ = ["each", "is_stale", "reading", "settled", "writing"]
@@ -27,7 +27,7 @@ _NAP_S: Final = 0.05
 @contextmanager
 def reading(url: str | None, *, stale: bool = False) -> Iterator[Store]:
     """Open the store for reading, beside a writer or not. Raises as `strandline.open_store`."""
-    with _closing(open_store(store_of(url), SCHEMA, write=False, stale=stale)) as store:
+    with _closing(run(open_store(store_of(url), SCHEMA, write=False, stale=stale))) as store:
         yield store
 
 
@@ -35,7 +35,7 @@ def reading(url: str | None, *, stale: bool = False) -> Iterator[Store]:
 def writing(url: str | None, *, stale: bool = False, new: bool = False) -> Iterator[Store]:
     """Open the store for writing, alone; `new` makes it if it is not there. Raises as `strandline.open_store`."""
     _refuse_missing(store_of(url), new)
-    with _closing(open_store(store_of(url), SCHEMA, write=True, stale=stale)) as store:
+    with _closing(run(open_store(store_of(url), SCHEMA, write=True, stale=stale))) as store:
         yield store
 
 
@@ -82,16 +82,19 @@ class _Settled:
                     async for chunk in chunks:
                         yield chunk
                     return
-            self._finish(deadline)
+            await self._finish(deadline)
 
-    def _finish(self, deadline: float) -> None:
+    async def _finish(self, deadline: float) -> None:
         try:
-            with writing(self._url) as store:
-                run(Ingest(store, SCHEMA).finish())
+            store = await open_store(self._url, SCHEMA)
+            try:
+                await Ingest(store, SCHEMA).finish()
+            finally:
+                await store.close()
         except StoreLocked:
             if time.monotonic() > deadline:
                 raise
-            time.sleep(_NAP_S)
+            await asyncio.sleep(_NAP_S)
 
 
 def each(items: AsyncIterator[T], size: int = 1000) -> Iterator[T]:

@@ -4,10 +4,11 @@ Who is who: dids for the handles people type, and handles for the dids they see.
 
 import click
 
-from strandline import Store, run
+from strandline import Store
 from strandline.register import REPO
 from strandline.syntax import Did, Handle, record_uri
 from strandline_cli.exit import NotThere
+from strandline_cli.loop import run
 
 __all__ = ["did_of"]
 

@@ -5,8 +5,10 @@ The index in a plain script: open it, fold a log into it, ask it.
 coroutines over a `Store`.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from importlib.metadata import entry_points
+from inspect import isawaitable, iscoroutinefunction
 from itertools import islice
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
@@ -18,7 +20,7 @@ from strandline.ports import Layout, Store
 from strandline.rebuild import Drift
 from strandline.schema import Schema
 
-__all__ = ["BATCH", "Index", "open_index", "open_store", "run"]
+__all__ = ["BATCH", "Drive", "Index", "open_index", "open_store", "run", "waits"]
 
 BATCH = 20_000
 """Events a batch, unless said otherwise."""
@@ -30,7 +32,15 @@ _EXTRAS = {"sqlite": "sqlite", "postgresql": "postgres"}
 
 
 class _Opener(Protocol):
-    def __call__(self, url: str, layout: Layout, *, write: bool, stale: bool) -> Store: ...
+    def __call__(self, url: str, layout: Layout, *, write: bool, stale: bool) -> Store | Awaitable[Store]: ...
+
+
+class Drive(Protocol):
+    """What drives coroutines to their end and returns what they return."""
+
+    def __call__(self, coroutine: Coroutine[Any, Any, T], /) -> T:
+        """Return what the coroutine returns."""
+        ...
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -48,12 +58,12 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     raise RuntimeError("this store waits on the outside world: run its coroutines with asyncio")
 
 
-def open_store(url: str, schema: Schema, *, write: bool = True, stale: bool = False) -> Store:
+async def open_store(url: str, schema: Schema, *, write: bool = True, stale: bool = False) -> Store:
     """
     Open the store that a URL names, by the adapter that serves its scheme.
 
     Args:
-        url: `memory:`, `sqlite:///forum.db`, or what an installed adapter serves.
+        url: `memory:`, `sqlite:///forum.db`, `postgresql://…`, or what an installed adapter serves.
         schema: What is indexed.
         write: Open it for writing; else for reading.
         stale: Accept a store whose views were made under another schema, semantics or validator.
@@ -62,6 +72,21 @@ def open_store(url: str, schema: Schema, *, write: bool = True, stale: bool = Fa
         UnknownStore: no installed adapter serves it; the text names the extra to install.
         StoreError: it cannot be opened; see its subclasses.
     """
+    opened = _opener(url)(url, layout_of(schema), write=write, stale=stale)
+    return await opened if isawaitable(opened) else opened
+
+
+def waits(url: str) -> bool:
+    """
+    Tell whether the store that a URL names waits on the outside world, so that its coroutines need an event loop.
+
+    Raises:
+        UnknownStore: as `open_store`.
+    """
+    return iscoroutinefunction(_opener(url))
+
+
+def _opener(url: str) -> _Opener:
     scheme = url.partition(":")[0]
     found = entry_points(group="strandline.stores", name=scheme)
     if not found:
@@ -72,31 +97,43 @@ def open_store(url: str, schema: Schema, *, write: bool = True, stale: bool = Fa
     except ImportError as error:
         extra = _EXTRAS.get(scheme, scheme)
         raise UnknownStore(f"{url!r} needs {error.name}: pip install 'strandline[{extra}]'") from error
-    return opener(url, layout_of(schema), write=write, stale=stale)
+    return opener
 
 
 def open_index(url: str, schema: Schema) -> "Index":
     """
     Open an index for writing; close it, or use it in a `with` block.
 
+    A store that waits on the outside world gets an event loop of the index's own.
+
     Raises as `open_store`.
     """
-    return Index(open_store(url, schema), schema)
+    if not waits(url):
+        return Index(run(open_store(url, schema)), schema)
+    runner = asyncio.Runner()
+    try:
+        return Index(runner.run(open_store(url, schema)), schema, runner)
+    except BaseException:
+        runner.close()
+        raise
 
 
 class Index:
     """
-    An index over a store that never waits, for callers without an event loop.
+    An index for callers without an event loop.
 
     Args:
         store: An open store, with the schema's layout; closed with the index.
         schema: What is indexed.
+        runner: What drives the store's coroutines, for one that waits on the outside world; closed with the index.
     """
 
-    def __init__(self, store: Store, schema: Schema) -> None:
+    def __init__(self, store: Store, schema: Schema, runner: asyncio.Runner | None = None) -> None:
         self.store = store
         self.schema = schema
         self.ingest = Ingest(store, schema)
+        self._runner = runner
+        self._run: Drive = run if runner is None else runner.run
 
     @property
     def outcome(self) -> Outcome:
@@ -123,13 +160,13 @@ class Index:
         for chunk in _chunks(lines, batch):
             position += len(chunk)
             told = [decode(line) if isinstance(line, bytes) else line for line in chunk]
-            run(self.ingest.fold(told, None if source is None else Cursor(source, position)))
-        run(self.ingest.finish())
+            self._run(self.ingest.fold(told, None if source is None else Cursor(source, position)))
+        self._run(self.ingest.finish())
         return self.outcome
 
     def cursor(self, source: str) -> int | None:
         """Return how many lines of a source were taken in; None if it was never named."""
-        return run(self.ingest.cursor(source))
+        return self._run(self.ingest.cursor(source))
 
     def ask(self, query: Callable[Concatenate[Store, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return the answer to a query: a coroutine function whose first argument is the store."""
@@ -137,7 +174,7 @@ class Index:
         async def answer() -> T:
             return await query(self.store, *args, **kwargs)
 
-        return run(answer())
+        return self._run(answer())
 
     def verify(self, scratch: Store) -> list[Drift]:
         """Return every row of the views that is not what the registers say; `scratch` is an empty store."""
@@ -146,15 +183,19 @@ class Index:
             await self.ingest.finish()
             return [drift async for drift in self.ingest.verify(scratch)]
 
-        return run(drifts())
+        return self._run(drifts())
 
     def rebuild(self) -> int:
         """Make all views anew from the registers; return how many registers were read. Interrupted, the old stay."""
-        return run(self.ingest.rebuild())
+        return self._run(self.ingest.rebuild())
 
     def close(self) -> None:
         """Let go of the store."""
-        run(self.store.close())
+        try:
+            self._run(self.store.close())
+        finally:
+            if self._runner is not None:
+                self._runner.close()
 
     def __enter__(self) -> "Index":
         return self

@@ -39,7 +39,7 @@ def leave_a_job(url: str, did: str, *, active: bool) -> None:
     """Take in an account event and die before the job it leaves is begun."""
     body = {"did": did, "seq": 10 if active else 9, "time": "2030-01-01T00:00:00Z", "active": active}
     line = json.dumps({"did": did, "kind": "account", "account": body, "time_us": 1_900_000_000_000_000}).encode()
-    store = open_store(url, SCHEMA)
+    store = run(open_store(url, SCHEMA))
     event: Any = decode(line)
     with pytest.raises(Killed):
         run(Ingest(Dying(store, 1), SCHEMA).fold([event]))
@@ -116,7 +116,7 @@ def test_dump_works_beside_a_writer_and_waits_for_its_jobs_only_so_long(
 
 @contextmanager
 def closing_store(url: str) -> Iterator[None]:
-    writer = open_store(url, SCHEMA)
+    writer = run(open_store(url, SCHEMA))
     try:
         yield
     finally:

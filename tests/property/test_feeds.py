@@ -65,7 +65,7 @@ def close(store: Store) -> None:
 def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, ...]]:
     path = tmp_path_factory.mktemp("feeds") / "feeds.db"
     with ExitStack() as stack:
-        opened = (open_store("memory:", SCHEMA), open_store(f"sqlite:///{path}", SCHEMA))
+        opened = (run(open_store("memory:", SCHEMA)), run(open_store(f"sqlite:///{path}", SCHEMA)))
         for store in opened:
             stack.callback(close, store)
         yield opened

@@ -31,7 +31,8 @@ from strandline.testing.laws import Dying, Killed, told, wipe
 from strandline.testing.strategies import GREATEST_REV, to_v2
 
 FULL = "STRANDLINE_FULL" in os.environ
-EXAMPLES = int(os.environ.get("STRANDLINE_LOGS", "100000" if FULL else "2000"))
+EXAMPLES = int(os.environ.get("STRANDLINE_LOGS", "2000"))
+AT_ONCE = 100_000 if FULL else EXAMPLES // 2
 
 pytestmark = pytest.mark.laws
 
@@ -129,8 +130,8 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Store
     path = tmp_path_factory.mktemp("laws") / "laws.db"
     with ExitStack() as stack:
         opened: dict[str, Store] = {
-            "memory": open_store("memory:", SCHEMA),
-            "sqlite": open_store(f"sqlite:///{path}", SCHEMA),
+            "memory": run(open_store("memory:", SCHEMA)),
+            "sqlite": run(open_store(f"sqlite:///{path}", SCHEMA)),
         }
         for store in opened.values():
             stack.callback(close, store)
@@ -187,20 +188,57 @@ def _threads(store: Store, log: list[Event]) -> None:
 
 
 def _hide_and_restore(store: Store, log: list[Event], expected: list[str]) -> None:
-    """9: hide every did that is not hidden, and restore it, after all that was said of it."""
+    run(wipe(store))
+    folded(store, log)
+    _hidden_and_restored(store, log, expected)
+
+
+def _hidden_and_restored(store: Store, log: list[Event], expected: list[str]) -> list[Event]:
+    """9: hide every did that is not hidden, and restore it, after all that was said of it; return all that was said."""
     hidden = set(reference.find_facts(log).hidden)
     dids = sorted({event.did for event in log} - hidden)
     latest = max((event.time_us for event in log if isinstance(event, Account)), default=0)
     plain = Account(did="did:web:x.example", active=False, time_us=latest + 1, relay_seq=0, seen_us=0)
-    run(wipe(store))
-    folded(store, log)
-    folded(store, [evolve(plain, did=did) for did in dids])
+    hides = [evolve(plain, did=did) for did in dids]
+    folded(store, hides)
     shown = [line for line in run(_dump(store)) if '"view":"account"' not in line]
-    assert shown == [
-        line for line in reference.dump([*log, *(evolve(plain, did=d) for d in dids)]) if '"view":"account"' not in line
-    ]
-    folded(store, [evolve(plain, did=did, active=True, time_us=latest + 2) for did in dids])
+    assert shown == [line for line in reference.dump([*log, *hides]) if '"view":"account"' not in line], "9: hidden"
+    restores = [evolve(plain, did=did, active=True, time_us=latest + 2) for did in dids]
+    folded(store, restores)
     assert run(_dump(store)) == expected, "9: hide and restore"
+    return [*log, *hides, *restores]
+
+
+@pytest.mark.parametrize("share", range(SHARES))
+def test_all_laws_hold_at_once(stores: dict[str, Store], share: int) -> None:
+    """Every law on one walk of each log, so that very many can be shown; which one broke, the test above tells."""
+
+    @hostile(AT_ONCE // SHARES)
+    @given(log=logs(), dice=st.integers(0, 2**32))
+    def laws(log: list[Event], dice: int) -> None:
+        expected = reference.dump(log)
+        for store in stores.values():
+            _at_once(store, log, expected, random.Random(dice))
+
+    laws()
+
+
+def _at_once(store: Store, log: list[Event], expected: list[str], dice: random.Random) -> None:
+    middle = dice.randrange(len(log) + 1)
+    told = [*dice.sample(log, len(log)), *log[middle:], *log[: middle // 2]]
+    with steps_of(1 + dice.randrange(3)):
+        lives = [dice.randrange(6) for _ in range(3)]
+        assert survived(store, told, 1 + dice.randrange(12), lives) == expected, "1 to 5, 7: order, repetition, restart"
+    if dice.randrange(16):
+        assert drift(store) == [], "6: what is kept is what a rebuild gives"
+    else:
+        run(Ingest(store, SCHEMA).rebuild())
+        assert run(_dump(store)) == expected, "6: rebuild"
+    since = _hidden_and_restored(store, log, expected)
+    gone = deletes_of(log)
+    deletes = dice.sample(gone, len(gone))
+    folded(store, deletes)
+    assert run(_dump(store)) == reference.dump([*since, *deletes]), "8: undo"
 
 
 @pytest.mark.parametrize("share", range(SHARES))

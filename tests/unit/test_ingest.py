@@ -48,7 +48,7 @@ CREATED = "2026-01-01T12:00:00Z"
 @pytest.fixture(params=["memory", "sqlite"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     url = "memory:" if request.param == "memory" else f"sqlite:///{tmp_path}/index.db"
-    opened = open_store(url, SCHEMA)
+    opened = run(open_store(url, SCHEMA))
     yield opened
     run(opened.close())
 

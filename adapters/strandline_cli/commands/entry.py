@@ -5,12 +5,13 @@ from typing import Any
 import click
 from rich.console import Console
 
-from strandline import Store, run
+from strandline import Store
 from strandline.forum import queries
 from strandline.forum.records import ACTOR_PROFILE, COMMUNITY_PROFILE
 from strandline_cli.command import Command, json_option, store_option, uri_argument
 from strandline_cli.entries import Known, known, known_of_posts, owned_json, post_json
 from strandline_cli.exit import NotThere
+from strandline_cli.loop import run
 from strandline_cli.opened import reading
 from strandline_cli.people import did_of
 from strandline_cli.show import card, console, plain, print_json, text, when

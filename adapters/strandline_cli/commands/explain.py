@@ -5,12 +5,12 @@ from typing import Any
 import click
 from attrs import asdict
 
-from strandline import run
 from strandline.forum.explain import STATES, WITHHELD, Contribution, Explanation
 from strandline.forum.explain import explain as explained
 from strandline.register import Register, Repo
 from strandline.wirejson import loads
 from strandline_cli.command import Command, json_option, store_option, uri_argument
+from strandline_cli.loop import run
 from strandline_cli.opened import reading
 from strandline_cli.show import camel, camel_keys, card, console, print_json, when
 

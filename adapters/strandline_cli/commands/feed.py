@@ -15,7 +15,7 @@ from attrs import evolve, frozen
 from rich.table import Table
 from rich.text import Text
 
-from strandline import Store, run
+from strandline import Store
 from strandline.forum import queries
 from strandline.forum.queries import TIMEFRAMES_US, FeedPage, Order
 from strandline.ports import Key
@@ -23,6 +23,7 @@ from strandline.wirejson import canonical, loads
 from strandline_cli.command import Command, Group, json_option, limit_option, sort_option, store_option
 from strandline_cli.entries import Known, known_of_posts, post_json
 from strandline_cli.exit import NotThere
+from strandline_cli.loop import run
 from strandline_cli.opened import reading
 from strandline_cli.people import did_of
 from strandline_cli.show import console, print_json, text, when

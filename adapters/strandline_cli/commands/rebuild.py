@@ -2,9 +2,10 @@
 
 import click
 
-from strandline import Ingest, run
+from strandline import Ingest
 from strandline.forum import SCHEMA
 from strandline_cli.command import Command, store_option
+from strandline_cli.loop import run
 from strandline_cli.opened import writing
 from strandline_cli.progress import working
 

@@ -10,11 +10,12 @@ import click
 from rich.console import Console, RenderableType
 from rich.padding import Padding
 
-from strandline import Store, run
+from strandline import Store
 from strandline.fold import QUARANTINE
 from strandline.ingest import DEAD_LETTER
 from strandline.wirejson import loads
 from strandline_cli.command import Command, json_option, limit_option, store_option
+from strandline_cli.loop import run
 from strandline_cli.opened import each, reading
 from strandline_cli.show import console, print_json, table, text
 

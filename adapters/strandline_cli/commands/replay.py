@@ -6,25 +6,23 @@ committed in whole batches, the last one shorter; then the trouble is told. So a
 again: the views are the same.
 """
 
-import gc
 import os
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
-from typing import Final
 
 import click
 from attrs import asdict, define
 
-from strandline import Cursor, Ingest, LogError, Outcome, decode, run
-from strandline.event import Decoded
+from strandline import Cursor, Ingest, LogError, Outcome
 from strandline.forum import SCHEMA
 from strandline.index import BATCH
+from strandline_cli.ahead import prepared, unhurried_collection
 from strandline_cli.command import Command, json_option, store_of, store_option
+from strandline_cli.loop import run
 from strandline_cli.opened import writing
 from strandline_cli.progress import Progress, showing_progress
 from strandline_cli.show import card, console, print_json
@@ -32,9 +30,6 @@ from strandline_cli.stop import Stopped, held
 from strandline_files import read_lines
 
 __all__ = ["replay"]
-
-COLLECT_EVERY: Final = 1_000_000
-"""Objects made between two collections of garbage: those of a few batches."""
 
 
 @define
@@ -73,7 +68,7 @@ def replay(logs: Sequence[str], url: str | None, batch: int, resume: bool, as_js
     url = store_of(url)
     _refuse_missing(logs[0])
     sofar = Sofar()
-    with writing(url, new=True) as store, _unhurried_collection(), showing_progress() as progress:
+    with writing(url, new=True) as store, unhurried_collection(), showing_progress() as progress:
         ingest = Ingest(store, SCHEMA)
         began = perf_counter()
         try:
@@ -101,21 +96,18 @@ def source_of(log: str) -> str:
     return "stdin" if log == "-" else f"file:{path}"
 
 
-def _take_in(ingest: Ingest, log: str, batch: int, resume: bool, sofar: Sofar, progress: Progress) -> None:
+def _take_in(ingest: Ingest, log: str, size: int, resume: bool, sofar: Sofar, progress: Progress) -> None:
     source = source_of(log)
     position = (run(ingest.cursor(source)) or 0) if resume else 0
     lines = progress.watched(log, read_lines(log))
     _pass_over(log, lines, position)
     sofar.skipped += position
 
-    def fold(events: list[Decoded]) -> None:
-        nonlocal position
-        position += len(events)
-        run(ingest.fold(events, Cursor(source, position)))
-        progress.took(len(events))
-
-    while _take_batch(lines, batch, fold) == batch:
-        pass
+    for batch in prepared(_chunks(lines, size), ahead=Path(log).is_file()):
+        with held():
+            position += len(batch)
+            run(ingest.fold(batch, Cursor(source, position)))
+            progress.took(len(batch))
 
 
 def _pass_over(log: str, lines: Iterator[bytes], count: int) -> None:
@@ -127,31 +119,21 @@ def _pass_over(log: str, lines: Iterator[bytes], count: int) -> None:
         )
 
 
-def _take_batch(lines: Iterator[bytes], size: int, fold: Callable[[list[Decoded]], None]) -> int:
-    """Fold the next lines, those before any trouble too; return how many they were."""
-    events: list[Decoded] = []
+def _chunks(lines: Iterator[bytes], size: int) -> Iterator[list[bytes]]:
+    """Cut lines into chunks; where there is trouble, those before it are one more."""
+    chunk: list[bytes] = []
     try:
-        for line in islice(lines, size):
-            events.append(decode(line))
-    finally:
-        if events:
-            with held():
-                fold(events)
-    return len(events)
-
-
-@contextmanager
-def _unhurried_collection() -> Iterator[None]:
-    """Collect garbage less often: a batch is many objects and no cycles."""
-    before = gc.get_threshold()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(COLLECT_EVERY, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
+        for line in lines:
+            chunk.append(line)
+            if len(chunk) == size:
+                yield chunk
+                chunk = []
+    except (LogError, OSError, Stopped):
+        if chunk:
+            yield chunk
+        raise
+    if chunk:
+        yield chunk
 
 
 def _again(logs: Sequence[str], url: str, batch: int) -> str:

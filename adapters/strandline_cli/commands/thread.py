@@ -7,12 +7,13 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from strandline import Store, run
+from strandline import Store
 from strandline.forum import queries
 from strandline.forum.queries import Reply
 from strandline_cli.command import Command, json_option, limit_option, sort_option, store_option, uri_argument
 from strandline_cli.entries import Known, comment_json, known, post_json
 from strandline_cli.exit import NotThere
+from strandline_cli.loop import run
 from strandline_cli.opened import reading
 from strandline_cli.show import console, one_line, print_json, text, when
 

@@ -8,11 +8,12 @@ from urllib.parse import quote
 
 import click
 
-from strandline import Ingest, Store, Table, open_store, run
+from strandline import Ingest, Store, Table, open_store
 from strandline.forum import SCHEMA
 from strandline.rebuild import Drift
 from strandline_cli.command import Command, json_option, store_option
 from strandline_cli.exit import WRONG
+from strandline_cli.loop import run
 from strandline_cli.opened import each, settled
 from strandline_cli.show import plain, print_json
 
@@ -44,7 +45,7 @@ def verify(ctx: click.Context, url: str | None, as_json: bool) -> None:
 @contextmanager
 def _scratch() -> Iterator[Store]:
     with TemporaryDirectory(prefix="strandline-") as folder:
-        store = open_store(f"sqlite:///{quote(folder)}/scratch.db", SCHEMA)
+        store = run(open_store(f"sqlite:///{quote(folder)}/scratch.db", SCHEMA))
         try:
             yield store
         finally:

@@ -1,0 +1,142 @@
+"""
+The next batch prepared in a second process, while this one folds and commits.
+
+Decoding and judging need no store and are half of the work, so a machine with two cores takes a log in sooner. One
+batch is ahead and no more, so memory stays flat. The second process ends with this one, however that ends: its pipe
+is closed then.
+
+Source: https://docs.python.org/3/library/multiprocessing.html#pipes-and-queues
+"""
+
+import gc
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from typing import Final
+
+from attrs import define
+
+from strandline import LogError, decode
+from strandline.forum import SCHEMA
+from strandline.judge import compile_judges
+from strandline.prepare import Given, Prepared, prepare
+from strandline_cli.stop import Stopped
+
+__all__ = ["COLLECT_EVERY", "prepared", "unhurried_collection"]
+
+COLLECT_EVERY: Final = 1_000_000
+"""Objects made between two collections of garbage: those of a few batches."""
+
+
+@contextmanager
+def unhurried_collection() -> Iterator[None]:
+    """Collect garbage less often: a batch is many objects and no cycles."""
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_EVERY, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+
+
+def prepared(chunks: Iterator[list[bytes]], *, ahead: bool) -> Iterator[Prepared]:
+    """
+    Yield each chunk of lines as a batch ready to be folded; trouble with a chunk comes after those before it.
+
+    Args:
+        chunks: Lines of a log, a batch each.
+        ahead: Ask for a chunk before the one before it is folded: wrong where the next may be long in coming. Without
+            a second core it is not done.
+    """
+    given = Given(SCHEMA, compile_judges(SCHEMA))
+    if ahead and (os.cpu_count() or 1) > 1:
+        with closing(_Helper(given)) as helper:
+            yield from _one_ahead(helper, chunks)
+    else:
+        yield from (_prepared(given, lines) for lines in chunks)
+
+
+def _one_ahead(helper: "_Helper", chunks: Iterator[list[bytes]]) -> Iterator[Prepared]:
+    lines, trouble = _next(chunks)
+    begun = False
+    while lines is not None:
+        following, trouble = _next(chunks)
+        ready = helper.take(lines) if begun else None
+        if following is not None:
+            helper.send(following)
+        yield _prepared(helper.given, lines) if ready is None else ready
+        lines, begun = following, True
+    if trouble is not None:
+        raise trouble
+
+
+def _next(chunks: Iterator[list[bytes]]) -> tuple[list[bytes] | None, BaseException | None]:
+    try:
+        return next(chunks, None), None
+    except (LogError, OSError, Stopped) as trouble:
+        return None, trouble
+
+
+def _prepared(given: Given, lines: list[bytes]) -> Prepared:
+    return prepare(given, map(decode, lines))
+
+
+@define
+class _Helper:
+    """The second process, as this one sees it: begun with the first lines, and, once lost, done without."""
+
+    given: Given
+    _process: SpawnProcess | None = None
+    _connection: Connection | None = None
+
+    def send(self, lines: list[bytes]) -> None:
+        """Begin to prepare lines; what was begun before has been taken."""
+        if self._process is None:
+            self._begin()
+        self._tried(lambda connection: connection.send(lines))
+
+    def take(self, lines: list[bytes]) -> Prepared:
+        """Return the lines last sent, prepared."""
+        ready = self._tried(lambda connection: connection.recv())
+        return ready if isinstance(ready, Prepared) else _prepared(self.given, lines)
+
+    def close(self) -> None:
+        """End the process; it has nothing to lose."""
+        if self._connection is not None:
+            self._connection.close()
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+
+    def _begin(self) -> None:
+        context = get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=_work, args=(theirs,), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def _tried(self, work: Callable[[Connection], object]) -> object:
+        try:
+            return None if self._connection is None else work(self._connection)
+        except (EOFError, OSError):
+            self._connection = None
+            return None
+
+
+def _work(connection: Connection) -> None:
+    """Prepare what comes through the pipe, until it is closed. Ctrl-C is for the other process to answer."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    given = Given(SCHEMA, compile_judges(SCHEMA))
+    with unhurried_collection():
+        try:
+            while True:
+                connection.send(_prepared(given, connection.recv()))
+        except (EOFError, OSError):
+            return
