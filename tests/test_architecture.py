@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
-    {"errors", "memo", "wirejson"},
+    {"errors", "masking", "memo", "wirejson"},
     {"syntax", "event", "lexicon"},
     {"schema", "register", "delta", "judge", "packing", "ports", "session"},
     {"prepare", "fold"},

@@ -1,24 +1,22 @@
 """
-Where a store is: a libpq URL with some parameters of our own, and how it is shown without its password.
+Where a store is: a libpq URL with some parameters of our own.
 
 Source: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
 """
 
 import re
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from attrs import frozen
 
 from strandline.errors import UnknownStore
+from strandline.masking import masked
 
-__all__ = ["Address", "address_of", "masked"]
+__all__ = ["Address", "address_of"]
 
 SCHEMES = ("postgresql", "postgres")
 LEAST_CONNECTIONS = 4
 """A rebuild holds its lock, scans, and writes, each on a connection; one more is for whoever reads meanwhile."""
-
-_PORTS = re.compile(r"[^/?#@]*?(:[0-9,]*)?([/?#].*)?", re.DOTALL)
-_PARAMETER = re.compile("(?<=[?&])([^=&#]+)=([^&#]*)")
 
 
 @frozen(kw_only=True)
@@ -71,38 +69,8 @@ def address_of(url: str) -> Address:
     )
 
 
-def masked(url: str) -> str:
-    """
-    Return a URL with `***` for each password in it; any text, well-formed or not.
-
-    >>> masked("postgresql://me:secret@db.example/forum?schema=a")
-    'postgresql://me:***@db.example/forum?schema=a'
-    >>> masked("postgresql:///forum?host=/tmp&password=secret")
-    'postgresql:///forum?host=/tmp&password=***'
-    """
-    scheme, mark, rest = url.partition("://")
-    if mark:
-        at = _end_of_login(rest)
-        user, colon, _ = rest[:at].partition(":")
-        rest = f"{user}:***{rest[at:]}" if colon else rest
-    return _PARAMETER.sub(_hidden, f"{scheme}{mark}{rest}")
-
-
 _LEAST = {"statement_cache_size": 0, "pool_size": LEAST_CONNECTIONS, "connect_timeout": 1}
 _OURS = {"schema", *_LEAST}
-
-
-def _end_of_login(rest: str) -> int:
-    """Return where the host begins, at its `@`; 0 where there is no login. A password may hold `/`, `?` and `@`."""
-    path = rest.partition("?")[0]
-    if "@" in path:
-        return path.rindex("@")
-    return 0 if _PORTS.fullmatch(rest) else max(rest.rfind("@"), 0) or len(rest)
-
-
-def _hidden(found: re.Match[str]) -> str:
-    name, value = found.groups()
-    return f"{name}=***" if "password" in unquote(name).lower() else f"{name}={value}"
 
 
 def _number(shown: str, name: str, text: str, least: int) -> int:
