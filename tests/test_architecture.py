@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
     {"errors", "memo", "wirejson"},
     {"syntax", "event", "lexicon"},
-    {"schema", "register", "delta", "judge", "ports", "session"},
+    {"following", "schema", "register", "delta", "judge", "ports", "session"},
     {"prepare", "fold"},
     {"jobs", "rebuild", "page", "ingest", "memory"},
     {"index"},
