@@ -9,6 +9,7 @@ may lose the last commits, whole and with their cursors, which the stream then s
 Source: https://www.sqlite.org/wal.html
 """
 
+import asyncio
 import json
 import os
 import sqlite3
@@ -44,6 +45,9 @@ BUSY_TIMEOUT_MS = 10_000
 CACHE_KIB = 64 * 1024
 CHECKPOINT_PAGES = 8192
 WAL_LIMIT_BYTES = 128 * 1024 * 1024
+
+LOOK_S = 0.05
+"""How often one who follows the store looks whether it moved, seconds."""
 
 _BESIDE = "+new"  # no declared name can end so
 _CHUNK = 2000
@@ -98,6 +102,8 @@ class SQLiteStore:
                     connection.executemany(self._say(sql.delete, name), gone)
                 if here:
                     connection.executemany(self._say(sql.insert, name), all_turned(self._encode[name], here))
+            if not self._suffix:
+                connection.executemany(sql.MOVE, [(name,) for name, rows in changes.items() if rows])
 
     async def page(
         self,
@@ -165,6 +171,38 @@ class SQLiteStore:
                     self._drop_leftovers()
                 raise
 
+    @asynccontextmanager
+    async def changes(self) -> AsyncIterator[AsyncIterator[frozenset[str]]]:
+        """
+        Follow the store within the block, whichever process writes it.
+
+        SQLite tells nobody; so a number that it moves with each commit is looked at, twenty times a second.
+        """
+        with _translated(self.path):
+            connection = _connect(self.path, write=False)
+        try:
+            with _translated(self.path):
+                seen = _moved(connection)
+            yield self._moves(connection, seen)
+        finally:
+            connection.close()
+
+    async def _moves(
+        self, connection: sqlite3.Connection, seen: Mapping[str, int]
+    ) -> AsyncGenerator[frozenset[str], None]:
+        version = None
+        while True:
+            with _translated(self.path):
+                now = connection.execute("PRAGMA data_version").fetchone()
+                found = seen if now == version else _moved(connection)
+            version = now
+            names = frozenset(name for name, times in found.items() if times != seen.get(name))
+            seen = found
+            if names:
+                yield names
+            else:
+                await asyncio.sleep(LOOK_S)
+
     async def close(self) -> None:
         """Checkpoint the WAL, close the file and let the lock go."""
         try:
@@ -222,6 +260,7 @@ class SQLiteStore:
         for table in self.layout.views:
             self._connection.execute(sql.rename(table, _BESIDE))
         self._put_meta(generation)
+        self._connection.executemany(sql.MOVE, [(table.name,) for table in self.layout.views])
 
     def _drop_leftovers(self) -> None:
         names = self._connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
@@ -355,6 +394,10 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}")
+
+
+def _moved(connection: sqlite3.Connection) -> dict[str, int]:
+    return dict(connection.execute("SELECT name, times FROM strandline_moved"))
 
 
 def _is_empty(connection: sqlite3.Connection) -> bool:
