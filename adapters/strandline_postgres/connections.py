@@ -61,6 +61,14 @@ class Connections(Protocol):
         """Turn the errors that the driver raises in the block into StoreErrors."""
         ...
 
+    async def acquire(self) -> Any:
+        """Return a connection to listen on; `release` it."""
+        ...
+
+    async def release(self, connection: Any) -> None:
+        """Give a connection back."""
+        ...
+
     async def close(self) -> None:
         """Let go of them."""
         ...
@@ -120,6 +128,15 @@ class Pooled:
             yield
         except ERRORS as error:
             raise store_error(error, self.shown, away=is_away(error, connection)) from error
+
+    async def acquire(self) -> Any:
+        """Return a connection of the pool's; a server that is away is tried for a while."""
+        return await self._begun("SELECT 1")
+
+    async def release(self, connection: Any) -> None:
+        """Give a connection back to the pool."""
+        with self.translated(connection):
+            await self.pool.release(connection)
 
     async def close(self) -> None:
         """Close the pool; what is still at work is cut off."""
@@ -206,8 +223,15 @@ class Lent:
         except ERRORS as error:
             raise store_error(error, self.shown, away=is_away(error, connection), lasting=True) from error
 
+    async def acquire(self) -> Any:
+        """Return the connection: it hears nothing while it is in a transaction."""
+        return self.connection
+
+    async def release(self, connection: Any) -> None:
+        """Leave it to the application."""
+
     async def close(self) -> None:
-        """Leave the connection to the application."""
+        """Leave it to the application."""
 
     async def _check_isolation(self, mode: str) -> None:
         with self.translated(self.connection):

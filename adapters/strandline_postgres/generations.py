@@ -20,6 +20,7 @@ from strandline.errors import StoreError, StoreLocked
 from strandline.ports import Layout
 from strandline_postgres import sql
 from strandline_postgres.connections import BATCH, READ, Connections, savepoint
+from strandline_postgres.following import payloads
 from strandline_postgres.locks import Locks
 from strandline_postgres.sql import Tables
 
@@ -132,6 +133,8 @@ class Generations:
                 await connection.execute(statement)
         await connection.execute(tables.forget_stamp())
         await connection.execute(tables.put_meta(), list(told), list(told.values()))
+        for payload in payloads(names):
+            await connection.execute(sql.NOTIFY, tables.channel, payload)
 
     async def _names(self) -> list[str]:
         """Return the names of all tables of any generation."""

@@ -18,7 +18,9 @@ from attrs import frozen
 from strandline.packing import packed_places
 from strandline.schema import Index, Table, Type
 
-__all__ = ["Tables", "own_indexes", "quoted"]
+__all__ = ["NOTIFY", "Tables", "own_indexes", "quoted"]
+
+NOTIFY = "SELECT pg_notify($1, $2)"
 
 META = "strandline_meta"
 VERSION = "version"
@@ -92,6 +94,11 @@ class Tables:
         """Return the name of what holds a table's rows."""
         beside = table.name in self.views and self.generation is not None
         return f"{table.name}.{self.generation}" if beside else table.name
+
+    @property
+    def channel(self) -> str:
+        """The channel on which commits tell what moved."""
+        return _short(f"strandline.{self.schema}")
 
     # What the store is made of.
 
@@ -217,9 +224,10 @@ class Tables:
 
 def _short(name: str) -> str:
     """Return a name that PostgreSQL need not cut, so that two never become one."""
-    if len(name) <= _NAME_BYTES:
+    if len(name.encode()) <= _NAME_BYTES:
         return name
-    return f"{name[: _NAME_BYTES - 13]}.{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+    cut = name.encode()[: _NAME_BYTES - 13].decode(errors="ignore")
+    return f"{cut}.{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 
 def _column(table: Table, at: int) -> str:

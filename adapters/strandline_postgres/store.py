@@ -10,7 +10,7 @@ Source: https://www.postgresql.org/docs/current/transaction-iso.html
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
 from typing import Any, Final, TypeVar
 
 import asyncpg
@@ -22,6 +22,7 @@ from strandline_postgres import sql
 from strandline_postgres.address import address_of
 from strandline_postgres.connections import BATCH, PATIENCE_S, READ, SNAPSHOT, Connections, Lent, Pooled, pool_at
 from strandline_postgres.faults import ERRORS, is_closed
+from strandline_postgres.following import follow
 from strandline_postgres.generations import Generations
 from strandline_postgres.locks import Locks
 from strandline_postgres.migrations import is_there, migrate, refuse_version
@@ -96,7 +97,8 @@ class PostgresStore:
         within = self._beside is not None or self._rebuilding
         lock = self._locks.writing_beside if within else self._locks.writing
         async with self.connections.begin(BATCH, lock) as connection:
-            yield self._transaction(connection, await self._written(connection), self._refusal())
+            channel = None if self._beside else self.tables.channel
+            yield self._transaction(connection, await self._written(connection), channel, self._refusal())
 
     async def get(self, table: str, keys: Collection[Key]) -> dict[Key, Row]:
         """Return the rows at `keys`."""
@@ -165,6 +167,17 @@ class PostgresStore:
         self._stale = False
         await self._refresh()
 
+    def changes(self) -> AbstractAsyncContextManager[AsyncIterator[frozenset[str]]]:
+        """
+        Follow the store within the block, whichever process writes it. Keeps a connection, which no proxy may pool.
+
+        After the connection was lost all tables count as moved.
+
+        Raises:
+            StoreUnavailable: the server was away for 30 seconds.
+        """
+        return follow(self.connections, self.tables.channel, self.layout.tables)
+
     async def close(self) -> None:
         """Let go of the connections."""
         await self.connections.close()
@@ -217,8 +230,10 @@ class PostgresStore:
 
     # Reading and writing.
 
-    def _transaction(self, connection: Any, tables: Tables, refusal: StoreError | None = None) -> PostgresTransaction:
-        return PostgresTransaction(connection, self._speech, tables, self.connections.translated, refusal)
+    def _transaction(
+        self, connection: Any, tables: Tables, channel: str | None = None, refusal: StoreError | None = None
+    ) -> PostgresTransaction:
+        return PostgresTransaction(connection, self._speech, tables, self.connections.translated, channel, refusal)
 
     async def _ask(self, question: Callable[[PostgresTransaction], Awaitable[T]]) -> T:
         """Ask in a transaction of its own; begun anew when it is interrupted."""

@@ -15,7 +15,8 @@ from strandline.errors import StoreError
 from strandline.ports import Changes, Key, Layout
 from strandline.schema import Row, Table
 from strandline_postgres.codec import chunks, columns_of, decoder
-from strandline_postgres.sql import Tables
+from strandline_postgres.following import payloads
+from strandline_postgres.sql import NOTIFY, Tables
 
 __all__ = ["PostgresTransaction", "Speech"]
 
@@ -64,6 +65,7 @@ class PostgresTransaction:
     _speech: Speech
     _tables: Tables
     _translated: Callable[[Any], AbstractContextManager[None]]
+    _channel: str | None = None
     _refusal: StoreError | None = None
 
     async def load(self, table: str, keys: Collection[Key]) -> dict[Key, Row]:
@@ -109,6 +111,8 @@ class PostgresTransaction:
             raise self._refusal
         for name, rows in sorted(changes.items()):
             await self._write(self._speech.layout.table(name), rows)
+        if self._channel is not None:
+            await self._tell(self._channel, [name for name, rows in changes.items() if rows])
 
     async def _write(self, table: Table, rows: Mapping[Key, Row | None]) -> None:
         ordered = [(key, rows[key]) for key in sorted(rows)]
@@ -120,6 +124,11 @@ class PostgresTransaction:
             statement = self._speech.say(self._tables, "insert", table)
             for columns in chunks(table, (row for _, row in ordered if row is not None)):
                 await self.connection.execute(statement, *columns)
+
+    async def _tell(self, channel: str, moved: Sequence[str]) -> None:
+        with self._translated(self.connection):
+            for payload in payloads(moved):
+                await self.connection.execute(NOTIFY, channel, payload)
 
     async def _fetch(self, table: Table, statement: str, *arguments: Any) -> list[Row]:
         with self._translated(self.connection):
