@@ -15,9 +15,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
-    {"errors", "memo", "wirejson"},
+    {"errors", "masking", "memo", "wirejson"},
     {"syntax", "event", "lexicon"},
-    {"following", "schema", "register", "delta", "judge", "ports", "session"},
+    {"following", "schema", "register", "delta", "judge", "packing", "ports", "session"},
     {"prepare", "fold"},
     {"jobs", "rebuild", "page", "ingest", "memory"},
     {"copying", "index"},
