@@ -43,6 +43,7 @@ __all__ = ["SQLiteStore", "open_store"]
 
 BUSY_TIMEOUT_MS = 10_000
 CACHE_KIB = 64 * 1024
+CACHED_STATEMENTS = 1024
 CHECKPOINT_PAGES = 8192
 WAL_LIMIT_BYTES = 128 * 1024 * 1024
 
@@ -51,7 +52,7 @@ LOOK_S = 0.05
 
 _BESIDE = "+new"  # no declared name can end so
 _CHUNK = 2000
-_KEYS_A_STATEMENT = (1, 16, 256)
+_KEYS_A_STATEMENT = (1, 8, 32, 64, 128, 256)
 
 
 class SQLiteStore:
@@ -123,17 +124,28 @@ class SQLiteStore:
         suffix = self._suffix.get(table, "")
         statement = sql.page(shape, declared, after=len(after), bound=len(bound), suffix=suffix)
         most = limit if each is None else min(limit, each)
-        with _translated(self.path), self._snapshot():
-            found = [
-                self._connection.execute(statement, (*partition, *after, *bound, most)).fetchall()
-                for partition in dict.fromkeys(partitions)
-            ]
-        turn = self._decode[table]
-        if len(found) == 1:
-            return list(all_turned(turn, found[0]))
+        wanted = [(*partition, *after, *bound, most) for partition in dict.fromkeys(partitions)]
         places = [shape.position[name] for name in shape.sort_columns(declared)]
-        merged = list(islice(merge(*found, key=itemgetter(*places), reverse=declared.descending), limit))
-        return list(all_turned(turn, merged))
+        with _translated(self.path), self._snapshot():
+            found = self._merged(statement, wanted, itemgetter(*places), declared.descending, limit)
+        return list(all_turned(self._decode[table], found))
+
+    def _merged(
+        self, statement: str, wanted: Sequence[Key], order: Callable[[Row], Any], descending: bool, limit: int
+    ) -> list[Row]:
+        """Return the first rows of some answers, merged; of each answer no more is read than is asked for."""
+        if len(wanted) == 1:
+            return self._connection.execute(statement, wanted[0]).fetchall()
+        answers: list[sqlite3.Cursor] = []
+        try:
+            for at, parameters in enumerate(
+                wanted
+            ):  # a prepared statement gives one answer at a time: so many are told apart
+                answers.append(self._connection.execute(f"{statement} -- {at}", parameters))
+            return list(islice(merge(*answers, key=order, reverse=descending), limit))
+        finally:
+            for answer in answers:
+                answer.close()
 
     async def scan(self, tables: Sequence[str]) -> AsyncGenerator[tuple[str, list[Row]], None]:
         """Yield all rows of some tables, by key, in chunks, from one snapshot."""
@@ -355,12 +367,12 @@ def _refuse_stale(store: SQLiteStore) -> None:
 
 
 def _chunks(keys: Sequence[Key]) -> Iterator[Sequence[Key]]:
-    """Cut keys into chunks of few sizes, so that few statements are prepared; the last repeats its last key."""
+    """Cut keys into chunks of few sizes, so that few statements are prepared; the last is filled up with nulls."""
     largest = _KEYS_A_STATEMENT[-1]
     for at in range(0, len(keys), largest):
         chunk = keys[at : at + largest]
         size = next(size for size in _KEYS_A_STATEMENT if size >= len(chunk))
-        yield [*chunk, *[chunk[-1]] * (size - len(chunk))]
+        yield [*chunk, *[(None,) * len(chunk[0])] * (size - len(chunk))]
 
 
 def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
@@ -370,7 +382,7 @@ def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
         uri=True,
         isolation_level=None,
         check_same_thread=False,
-        cached_statements=256,
+        cached_statements=CACHED_STATEMENTS,
         timeout=BUSY_TIMEOUT_MS / 1000,
     )
     try:
