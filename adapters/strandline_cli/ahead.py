@@ -119,7 +119,8 @@ class _Helper:
         context = get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_work, args=(theirs,), daemon=True)
-        self._process.start()
+        with _deaf():
+            self._process.start()
         theirs.close()
 
     def _tried(self, work: Callable[[Connection], object]) -> object:
@@ -130,9 +131,18 @@ class _Helper:
             return None
 
 
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Let what is begun within the block not hear Ctrl-C: it is for this process to answer."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _work(connection: Connection) -> None:
-    """Prepare what comes through the pipe, until it is closed. Ctrl-C is for the other process to answer."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Prepare what comes through the pipe, until it is closed."""
     given = Given(SCHEMA, compile_judges(SCHEMA))
     with unhurried_collection():
         try:
