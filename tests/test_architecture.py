@@ -15,12 +15,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
-    {"errors", "memo", "wirejson"},
+    {"errors", "masking", "memo", "wirejson"},
     {"syntax", "event", "lexicon"},
-    {"schema", "register", "delta", "judge", "ports", "session"},
+    {"following", "schema", "register", "delta", "judge", "packing", "ports", "session"},
     {"prepare", "fold"},
     {"jobs", "rebuild", "page", "ingest", "memory"},
-    {"index"},
+    {"copying", "index"},
 ]
 LAYER = {f"strandline.{name}": depth for depth, names in enumerate(LAYERS) for name in names}
 LIBRARIES = {"attr", "attrs", "cattr", "cattrs", "uniseg"}

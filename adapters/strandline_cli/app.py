@@ -44,6 +44,7 @@ SECTIONS: Final = {
     },
     "Keep it": {
         "rebuild": (f"{_AT}.rebuild:rebuild", "Make the views anew from the registers."),
+        "copy": (f"{_AT}.copying:copy", "Copy an index into another store."),
         "doctor": (f"{_AT}.doctor:doctor", "Say what is installed, what the store holds and whether it is sound."),
         "lexicon": (f"{_AT}.lexicon:lexicon", "Write the lexicons of the forum's records."),
     },

@@ -1,15 +1,13 @@
 """
-How values stand in the file: as they are, but for content identifiers.
+How values stand in the file: as they are, but for content identifiers, which are bytes where they can be.
 
-A CID is 59 letters of text, or 36 bytes; the usual ones are kept as bytes, whatever else is called a cid as text.
-Those by which rows are sought or sorted stay text, so that keys are compared as they are given.
+See `strandline.packing`.
 """
 
-import re
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 
-from strandline.schema import Row, Table, Type
+from strandline.packing import packed, packed_places, spelt
+from strandline.schema import Row, Table
 
 __all__ = ["PAGE_BYTES", "Turn", "all_turned", "decoder", "encoder"]
 
@@ -17,11 +15,6 @@ PAGE_BYTES = 8192
 """Bytes a page of the file: records are long, and fewer of them are split."""
 
 Turn = Callable[[Row], Row] | None
-
-_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
-_TO_DIGITS = bytes.maketrans(_LETTERS.encode(), b"0123456789abcdefghijklmnopqrstuv")
-_PAIRS = [one + other for one in _LETTERS for other in _LETTERS]
-_USUAL = re.compile("b[a-z2-7]{57}[aeimquy4]")
 
 
 def encoder(table: Table) -> Turn:
@@ -35,12 +28,7 @@ def decoder(table: Table) -> Turn:
 
 
 def _turn(table: Table, turned: Callable[[object], object]) -> Turn:
-    sought = {name for index in table.indexes for name in (*index.partition, *index.order)}
-    places = [
-        at
-        for at, column in enumerate(table.columns[table.key_size :], table.key_size)
-        if column.type is Type.CID and column.name not in sought
-    ]
+    places = packed_places(table)
     if not places:
         return None
 
@@ -54,19 +42,13 @@ def _turn(table: Table, turned: Callable[[object], object]) -> Turn:
 
 
 def _to_bytes(cid: object) -> object:
-    if isinstance(cid, str) and _USUAL.fullmatch(cid):
-        return (int(cid.encode()[1:].translate(_TO_DIGITS), 32) >> 2).to_bytes(36, "big")
+    if isinstance(cid, str):
+        return packed(cid) or cid
     return cid
 
 
 def _to_text(cid: object) -> object:
-    return _spelt(cid) if isinstance(cid, bytes) else cid
-
-
-@lru_cache(maxsize=16_384)
-def _spelt(cid: bytes) -> str:
-    bits = int.from_bytes(cid, "big") << 2
-    return "b" + "".join([_PAIRS[bits >> at & 1023] for at in range(280, -1, -10)])
+    return spelt(cid) if isinstance(cid, bytes) else cid
 
 
 def all_turned(turn: Turn, rows: Sequence[Row]) -> Sequence[Row]:

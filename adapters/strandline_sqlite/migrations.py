@@ -19,7 +19,7 @@ APPLICATION_ID = 0x53545244
 """`STRD` in the file's header, so that `file` and we can tell a store from any other SQLite file."""
 
 
-NAMES = frozenset({"m001_kept_tables"})
+NAMES = frozenset({"m001_kept_tables", "m002_moved_tables"})
 """Every migration this version knows."""
 
 
@@ -34,6 +34,10 @@ def migrations(layout: Layout) -> Migrations:
             db.execute(sql.create_table(table))
             for index in sql.own_indexes(table):
                 db.execute(sql.create_index(table, index, 0))
+
+    @every()
+    def m002_moved_tables(db: Database) -> None:
+        db.execute(sql.MOVED)
 
     return every
 

@@ -11,6 +11,8 @@ from strandline.schema import Column, Index, Table, Type
 
 __all__ = [
     "META",
+    "MOVE",
+    "MOVED",
     "create_index",
     "create_table",
     "delete",
@@ -24,6 +26,13 @@ __all__ = [
 ]
 
 META = "CREATE TABLE strandline_meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID"
+
+MOVED = "CREATE TABLE strandline_moved (name TEXT PRIMARY KEY, times INTEGER NOT NULL) STRICT, WITHOUT ROWID"
+
+MOVE = (
+    "INSERT INTO strandline_moved (name, times) VALUES (?, 1)"
+    " ON CONFLICT (name) DO UPDATE SET times = strandline_moved.times + 1"
+)
 
 _TYPES = {
     Type.TEXT: "TEXT",

@@ -9,6 +9,7 @@ may lose the last commits, whole and with their cursors, which the stream then s
 Source: https://www.sqlite.org/wal.html
 """
 
+import asyncio
 import json
 import os
 import sqlite3
@@ -42,12 +43,16 @@ __all__ = ["SQLiteStore", "open_store"]
 
 BUSY_TIMEOUT_MS = 10_000
 CACHE_KIB = 64 * 1024
+CACHED_STATEMENTS = 1024
 CHECKPOINT_PAGES = 8192
 WAL_LIMIT_BYTES = 128 * 1024 * 1024
 
+LOOK_S = 0.05
+"""How often one who follows the store looks whether it moved, seconds."""
+
 _BESIDE = "+new"  # no declared name can end so
 _CHUNK = 2000
-_KEYS_A_STATEMENT = (1, 16, 256)
+_KEYS_A_STATEMENT = (1, 8, 32, 64, 128, 256)
 
 
 class SQLiteStore:
@@ -98,6 +103,8 @@ class SQLiteStore:
                     connection.executemany(self._say(sql.delete, name), gone)
                 if here:
                     connection.executemany(self._say(sql.insert, name), all_turned(self._encode[name], here))
+            if not self._suffix:
+                connection.executemany(sql.MOVE, [(name,) for name, rows in changes.items() if rows])
 
     async def page(
         self,
@@ -117,17 +124,28 @@ class SQLiteStore:
         suffix = self._suffix.get(table, "")
         statement = sql.page(shape, declared, after=len(after), bound=len(bound), suffix=suffix)
         most = limit if each is None else min(limit, each)
-        with _translated(self.path), self._snapshot():
-            found = [
-                self._connection.execute(statement, (*partition, *after, *bound, most)).fetchall()
-                for partition in dict.fromkeys(partitions)
-            ]
-        turn = self._decode[table]
-        if len(found) == 1:
-            return list(all_turned(turn, found[0]))
+        wanted = [(*partition, *after, *bound, most) for partition in dict.fromkeys(partitions)]
         places = [shape.position[name] for name in shape.sort_columns(declared)]
-        merged = list(islice(merge(*found, key=itemgetter(*places), reverse=declared.descending), limit))
-        return list(all_turned(turn, merged))
+        with _translated(self.path), self._snapshot():
+            found = self._merged(statement, wanted, itemgetter(*places), declared.descending, limit)
+        return list(all_turned(self._decode[table], found))
+
+    def _merged(
+        self, statement: str, wanted: Sequence[Key], order: Callable[[Row], Any], descending: bool, limit: int
+    ) -> list[Row]:
+        """Return the first rows of some answers, merged; of each answer no more is read than is asked for."""
+        if len(wanted) == 1:
+            return self._connection.execute(statement, wanted[0]).fetchall()
+        answers: list[sqlite3.Cursor] = []
+        try:
+            for at, parameters in enumerate(
+                wanted
+            ):  # a prepared statement gives one answer at a time: so many are told apart
+                answers.append(self._connection.execute(f"{statement} -- {at}", parameters))
+            return list(islice(merge(*answers, key=order, reverse=descending), limit))
+        finally:
+            for answer in answers:
+                answer.close()
 
     async def scan(self, tables: Sequence[str]) -> AsyncGenerator[tuple[str, list[Row]], None]:
         """Yield all rows of some tables, by key, in chunks, from one snapshot."""
@@ -164,6 +182,38 @@ class SQLiteStore:
                 with _transaction(self._connection):
                     self._drop_leftovers()
                 raise
+
+    @asynccontextmanager
+    async def changes(self) -> AsyncIterator[AsyncIterator[frozenset[str]]]:
+        """
+        Follow the store within the block, whichever process writes it.
+
+        SQLite tells nobody; so a number that it moves with each commit is looked at, twenty times a second.
+        """
+        with _translated(self.path):
+            connection = _connect(self.path, write=False)
+        try:
+            with _translated(self.path):
+                seen = _moved(connection)
+            yield self._moves(connection, seen)
+        finally:
+            connection.close()
+
+    async def _moves(
+        self, connection: sqlite3.Connection, seen: Mapping[str, int]
+    ) -> AsyncGenerator[frozenset[str], None]:
+        version = None
+        while True:
+            with _translated(self.path):
+                now = connection.execute("PRAGMA data_version").fetchone()
+                found = seen if now == version else _moved(connection)
+            version = now
+            names = frozenset(name for name, times in found.items() if times != seen.get(name))
+            seen = found
+            if names:
+                yield names
+            else:
+                await asyncio.sleep(LOOK_S)
 
     async def close(self) -> None:
         """Checkpoint the WAL, close the file and let the lock go."""
@@ -222,6 +272,7 @@ class SQLiteStore:
         for table in self.layout.views:
             self._connection.execute(sql.rename(table, _BESIDE))
         self._put_meta(generation)
+        self._connection.executemany(sql.MOVE, [(table.name,) for table in self.layout.views])
 
     def _drop_leftovers(self) -> None:
         names = self._connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
@@ -316,12 +367,12 @@ def _refuse_stale(store: SQLiteStore) -> None:
 
 
 def _chunks(keys: Sequence[Key]) -> Iterator[Sequence[Key]]:
-    """Cut keys into chunks of few sizes, so that few statements are prepared; the last repeats its last key."""
+    """Cut keys into chunks of few sizes, so that few statements are prepared; the last is filled up with nulls."""
     largest = _KEYS_A_STATEMENT[-1]
     for at in range(0, len(keys), largest):
         chunk = keys[at : at + largest]
         size = next(size for size in _KEYS_A_STATEMENT if size >= len(chunk))
-        yield [*chunk, *[chunk[-1]] * (size - len(chunk))]
+        yield [*chunk, *[(None,) * len(chunk[0])] * (size - len(chunk))]
 
 
 def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
@@ -331,7 +382,7 @@ def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
         uri=True,
         isolation_level=None,
         check_same_thread=False,
-        cached_statements=256,
+        cached_statements=CACHED_STATEMENTS,
         timeout=BUSY_TIMEOUT_MS / 1000,
     )
     try:
@@ -355,6 +406,10 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}")
+
+
+def _moved(connection: sqlite3.Connection) -> dict[str, int]:
+    return dict(connection.execute("SELECT name, times FROM strandline_moved"))
 
 
 def _is_empty(connection: sqlite3.Connection) -> bool:

@@ -37,6 +37,8 @@ __all__ = [
 MAX_LINE_BYTES: Final = 4 * 1024 * 1024
 MAX_DID_BYTES: Final = 512
 MAX_URI_BYTES: Final = 1200
+MAX_HANDLE_LETTERS: Final = 512
+"""Twice as long as a handle may be; a store seeks by it, and no store can seek by any text."""
 MAX_INTEGER: Final = 2**53 - 1
 
 BAD_REASONS: Final[Mapping[str, str]] = {
@@ -61,7 +63,7 @@ BAD_REASONS: Final[Mapping[str, str]] = {
     "cid": "the cid is not a plain text of at most 512 bytes",
     "seq": "an account or identity event without a relay seq in 0…2^53−1",
     "active": "`active` is not a boolean",
-    "handle": "the handle is not a text, or holds control characters",
+    "handle": "the handle is not a text, holds control characters, or is over 512 letters long",
     "status": "the status is not a text, or holds control characters",
 }
 """Why a line is bad: every reason that `decode` gives, with its meaning."""
@@ -280,6 +282,8 @@ def _identity(envelope: dict[str, Any], body: Any, seen_us: int) -> Identity:
     did, body = _did(envelope), _same_did(envelope, body, "identity")
     time_us, relay_seq = _time(body), _relay_seq(body)
     handle = _plain(body.get("handle"), "handle")
+    if handle is not None and len(handle) > MAX_HANDLE_LETTERS:
+        _refuse("handle", "handle", handle)
     return Identity(did=did, handle=handle, time_us=time_us, relay_seq=relay_seq, seen_us=seen_us)
 
 

@@ -16,6 +16,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from strandline.errors import UnknownStore
 from strandline.event import Decoded, decode
 from strandline.ingest import Cursor, Ingest, Outcome, layout_of
+from strandline.masking import masked
 from strandline.ports import Layout, Store
 from strandline.rebuild import Drift
 from strandline.schema import Schema
@@ -28,7 +29,7 @@ BATCH = 20_000
 T = TypeVar("T")
 P = ParamSpec("P")
 
-_EXTRAS = {"sqlite": "sqlite", "postgresql": "postgres"}
+_EXTRAS = {"sqlite": "sqlite", "postgresql": "postgres", "postgres": "postgres"}
 
 
 class _Opener(Protocol):
@@ -91,12 +92,12 @@ def _opener(url: str) -> _Opener:
     found = entry_points(group="strandline.stores", name=scheme)
     if not found:
         known = ", ".join(sorted(entry_points(group="strandline.stores").names))
-        raise UnknownStore(f"no store is installed for {url!r}; installed are: {known}")
+        raise UnknownStore(f"no store is installed for {masked(url)!r}; installed are: {known}")
     try:
         opener: _Opener = next(iter(found)).load()
     except ImportError as error:
         extra = _EXTRAS.get(scheme, scheme)
-        raise UnknownStore(f"{url!r} needs {error.name}: pip install 'strandline[{extra}]'") from error
+        raise UnknownStore(f"{masked(url)!r} needs {error.name}: pip install 'strandline[{extra}]'") from error
     return opener
 
 

@@ -5,9 +5,10 @@ An index is kept only from the first page asked of it: a mapping from partition 
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from heapq import nlargest, nsmallest
 
+from strandline.following import Followers, Moves
 from strandline.ports import Changes, Key, Layout
 from strandline.schema import Row, Table
 
@@ -24,6 +25,7 @@ class MemoryStore:
         self._rows: dict[str, dict[Key, Row]] = {name: {} for name in layout.tables}
         self._indexes: dict[str, dict[str, dict[Key, set[Key]]]] = {name: {} for name in layout.tables}
         self.stamp: Mapping[str, str] = dict(layout.stamp)
+        self._followers = Followers()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator["MemoryStore"]:
@@ -50,6 +52,7 @@ class MemoryStore:
                     held.pop(key, None)
                 else:
                     held[key] = row
+        self._followers.tell(table for table, rows in changes.items() if rows)
 
     async def page(
         self,
@@ -99,6 +102,11 @@ class MemoryStore:
             beside._indexes[table.name] = self._indexes[table.name]
         yield beside
         self._rows, self._indexes, self.stamp = beside._rows, beside._indexes, dict(self.layout.stamp)
+        self._followers.tell(table.name for table in self.layout.views)
+
+    def changes(self) -> AbstractAsyncContextManager[Moves]:
+        """Follow the store within the block."""
+        return self._followers.follow()
 
     async def close(self) -> None:
         """Nothing is held."""

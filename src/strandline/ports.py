@@ -6,7 +6,7 @@ store and a new store is a few hundred lines. Methods are coroutines, because so
 memory and SQLite never wait, so `strandline.run` drives them in a plain script without an event loop.
 """
 
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
@@ -155,6 +155,14 @@ class Store(Protocol):
 
         When the block ends well, the new tables and the layout's stamp take the place of the old in one transaction.
         When it does not, or the process dies, the old ones stay and the new ones are dropped.
+        """
+        ...
+
+    def changes(self) -> AbstractAsyncContextManager[AsyncIterator[frozenset[str]]]:
+        """
+        Follow the store within the block: each item names the tables that have moved since the item before.
+
+        Told after the commit, whichever process made it. After a rebuild all views have moved.
         """
         ...
 

@@ -216,6 +216,7 @@ FAULTS = [
     Fault("seq", 2, every("seq", "identity", "account"), NO_COUNT),
     Fault("active", 2, every("active", "account"), NO_FLAG),
     Fault("handle", 2, every("handle", "identity"), NO_LINE),
+    Fault("handle", 2, every("handle", "identity"), ("a" * 513, "é" * 2000)),
     Fault("status", 2, every("status", "account"), NO_LINE),
 ]
 

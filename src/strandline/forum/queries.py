@@ -51,6 +51,7 @@ _SORT_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "hot": ("hot", "uri"),
 }
 _PAGE: Final = 500
+_COMMENTS: Final = 5000
 
 
 @frozen
@@ -136,9 +137,13 @@ async def timeline(
     after: Key | None = None,
 ) -> FeedPage:
     """Return posts of the live communities the viewer is subscribed to and does not block; as `community_feed`."""
-    wanted = sorted(await _subscribed(store, viewer) - await _blocked(store, viewer))
+    subscribed = {row.community for row in await _relations(store, "subscription", viewer) if not row.ended}
+    blocked = {row.community for row in await _relations(store, "block", viewer)}
+    wanted = sorted(subscribed - blocked)
+    hidden = await _hidden(store, [viewer, *wanted])
+    if viewer in hidden:
+        return FeedPage((), None)
     rows = await store.get("community", [(did,) for did in wanted])
-    hidden = await _hidden(store, wanted)
     dids = [did for did in wanted if (did,) in rows and did not in hidden]
     return await _feed(store, dids, order, since_us, limit, after)
 
@@ -227,10 +232,13 @@ async def _post_rows(
 
 async def _newer(store: Store, partitions: Sequence[Key], since_us: int) -> Any:
     after: Key | None = None
-    while rows := await store.page("post", "by_new", partitions, limit=_PAGE, after=after, bound=(since_us,)):
+    more = True
+    while more:
+        rows = await store.page("post", "by_new", partitions, limit=_PAGE, after=after, bound=(since_us,))
         for row in rows:
             yield row
-        after = _sort_key("new")(store.layout.table("post").row(rows[-1]))
+        after = _sort_key("new")(store.layout.table("post").row(rows[-1])) if rows else None
+        more = len(rows) == _PAGE
 
 
 def _sort_key(order: str) -> Callable[[Any], Key]:
@@ -241,31 +249,38 @@ def _sort_key(order: str) -> Callable[[Any], Key]:
 async def _public_communities(store: Store) -> list[Any]:
     named = store.layout.table("community").row
     found: list[Any] = []
-    after: Key | None = None
-    while rows := await store.page("community", "by_popular", [("public",)], limit=_PAGE, after=after):
+    more = True
+    while more:
+        after = (found[-1].subscriber_count, found[-1].did) if found else None
+        rows = await store.page("community", "by_popular", [("public",)], limit=_PAGE, after=after)
         found += map(named, rows)
-        after = (found[-1].subscriber_count, found[-1].did)
+        more = len(rows) == _PAGE
     hidden = await _hidden(store, [row.did for row in found])
     return [row for row in found if row.did not in hidden]
 
 
 async def _subscribed(store: Store, viewer: str | None) -> set[str]:
+    if viewer is None or await _hidden(store, [viewer]):
+        return set()
     return {row.community for row in await _relations(store, "subscription", viewer) if not row.ended}
 
 
 async def _blocked(store: Store, viewer: str | None) -> set[str]:
+    if viewer is None or await _hidden(store, [viewer]):
+        return set()
     return {row.community for row in await _relations(store, "block", viewer)}
 
 
-async def _relations(store: Store, table: str, viewer: str | None) -> list[Any]:
-    if viewer is None or await _hidden(store, [viewer]):
-        return []
+async def _relations(store: Store, table: str, viewer: str) -> list[Any]:
+    """Return a viewer's rows of a relation; those of one whose account is hidden may still be there."""
     named = store.layout.table(table).row
     found: list[Any] = []
-    after: Key | None = None
-    while rows := await store.page(table, "by_actor", [(viewer,)], limit=_PAGE, after=after):
+    more = True
+    while more:
+        after = (found[-1].community,) if found else None
+        rows = await store.page(table, "by_actor", [(viewer,)], limit=_PAGE, after=after)
         found += map(named, rows)
-        after = (found[-1].community,)
+        more = len(rows) == _PAGE
     return found
 
 
@@ -285,9 +300,12 @@ async def _comments(store: Store, root: str) -> dict[str, Any]:
     named = store.layout.table("comment").row
     found: dict[str, Any] = {}
     after: Key | None = None
-    while rows := await store.page("comment", "by_root", [(root,)], limit=_PAGE, after=after):
+    more = True
+    while more:
+        rows = await store.page("comment", "by_root", [(root,)], limit=_COMMENTS, after=after)
         found.update((row[0], named(row)) for row in rows)
-        after = (rows[-1][0],)
+        after = rows[-1][:1] if rows else None
+        more = len(rows) == _COMMENTS
     hidden = await _hidden(store, {row.author for row in found.values()})
     return {key: row for key, row in found.items() if row.author not in hidden}
 

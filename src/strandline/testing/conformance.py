@@ -17,6 +17,7 @@ pages made by filtering and sorting. What a store returns is compared by type to
 Source: https://zarr.readthedocs.io/en/stable/api/zarr/testing/store/, which ships its proof likewise
 """
 
+import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from functools import partial
@@ -34,6 +35,8 @@ from strandline.testing.laws import Held, Killed, LawsConformance, Told, put, to
 __all__ = ["LAYOUT", "StoreConformance", "paged"]
 
 T = TypeVar("T")
+
+_PATIENCE_S: Final = 20.0
 Rows = dict[str, dict[Key, Row]]
 
 _GREATEST = 2**53 - 1
@@ -421,6 +424,44 @@ class StoreConformance(LawsConformance):
         right = await held.store.page("item", asked.index, asked.partitions, **asked.limits)
         async with held.store.transaction() as transaction:
             assert await transaction.page("item", asked.index, asked.partitions, **asked.limits) == right
+
+    @once
+    async def test_who_follows_is_told_what_moved(self, held: Held) -> None:
+        async with held.store.changes() as moves, asyncio.timeout(_PATIENCE_S):
+            await put(held.store, {"pair": SOME["pair"], "item": {}})
+            assert await anext(moves) == {"pair"}
+            await put(held.store, {"item": SOME["item"]})
+            await put(held.store, {"count": _rows(COUNT, ("a", 1))})
+            found = await anext(moves)
+            while found < {"count", "item"}:
+                found |= await anext(moves)
+            assert found == {"count", "item"}, "each once, or both together; and nothing twice"
+
+    @once
+    async def test_who_follows_is_told_of_nothing_else(self, held: Held) -> None:
+        await put(held.store, SOME)
+        async with held.store.changes() as moves, asyncio.timeout(_PATIENCE_S):
+            await put(held.store, {})
+            async with held.store.transaction() as transaction:
+                await transaction.load("item", list(SOME["item"]))
+            with suppress(KeyError, StoreError):
+                await put(held.store, {"item": SOME["item"], "no_table": {("a",): ("a",)}})
+            await put(held.store, {"pair": SOME["pair"]})
+            assert await anext(moves) == {"pair"}
+
+    @once
+    async def test_who_follows_is_told_of_a_rebuild_at_its_end(self, held: Held) -> None:
+        await put(held.store, SOME)
+        async with held.store.changes() as moves, asyncio.timeout(_PATIENCE_S):
+            async with held.store.rebuild() as beside:
+                await put(beside, {"pair": SOME["pair"]})
+            assert await anext(moves) == {table.name for table in LAYOUT.views}
+
+    @once
+    async def test_two_may_follow(self, held: Held) -> None:
+        async with held.store.changes() as one, held.store.changes() as other, asyncio.timeout(_PATIENCE_S):
+            await put(held.store, {"pair": SOME["pair"]})
+            assert await anext(one) == await anext(other) == {"pair"}
 
     @once
     async def test_a_commit_is_all_or_nothing(self, held: Held) -> None:

@@ -34,8 +34,9 @@ COMMUNITY_TALLY = Rows(
 
 def _row(it: Live) -> tuple[Any, ...]:
     profile: CommunityProfile = it.record
+    visibility = profile.visibility if profile.visibility in ("public", "private") else "unlisted"
     created_at_us = datetime_us(profile.created_at)
-    return it.cid, profile.name, profile.display_name, profile.visibility, created_at_us, it.first_seen_us
+    return it.cid, profile.name, profile.display_name, visibility, created_at_us, it.first_seen_us
 
 
 COMMUNITIES = Attach(
@@ -52,6 +53,7 @@ COMMUNITIES = Attach(
     ),
     row=_row,
     carries=COMMUNITY_TALLY,
+    version=2,
     indexes=(Index("by_popular", partition=("visibility",), order=("subscriber_count", "did"), total=True),),
 )
-"""`visibility` is public, unlisted, private, or a word not known, which counts as unlisted."""
+"""`visibility` is public, unlisted or private; a word that is not known counts as unlisted."""

@@ -1,0 +1,90 @@
+"""
+How values stand in the database: as they are, but for content identifiers, which are `bytea` where they can be.
+
+A usual cid is its 36 bytes; any other text its UTF-8, and where that has 36 bytes too, one byte 0xFF more, which no
+UTF-8 has. Rows go to the server as an array a column.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from strandline.errors import StoreError
+from strandline.packing import PACKED_BYTES, packed, packed_places, spelt
+from strandline.ports import Key
+from strandline.schema import Row, Table, Type
+
+__all__ = ["Chunk", "chunks", "columns_of", "decoder"]
+
+CHUNK_ROWS = 5000
+CHUNK_BYTES = 32 * 1024 * 1024
+"""So many rows, or so much text in them, are said in one statement: a message has at most 1 GiB."""
+
+_MARK = b"\xff"
+
+Chunk = list[list[Any]]
+"""Some rows, as a list of values a column."""
+
+
+def chunks(table: Table, rows: Iterable[Row]) -> Iterator[Chunk]:
+    """
+    Yield rows as columns, some at a time.
+
+    Raises:
+        StoreError: a row has not as many values as the table has columns.
+    """
+    long = [at for at, column in enumerate(table.columns) if column.type in (Type.JSON, Type.TEXT, Type.BYTES)]
+    places, wide = packed_places(table), len(table.columns)
+    held: list[Row] = []
+    size = 0
+    for row in rows:
+        if len(row) != wide:
+            raise StoreError(f"table {table.name!r}: a row of {len(row)} values; it has {wide} columns: {row!r}")
+        held.append(row)
+        size += sum([len(row[at]) for at in long if isinstance(row[at], str | bytes)])
+        if len(held) == CHUNK_ROWS or size > CHUNK_BYTES:
+            yield _columns(held, places)
+            held, size = [], 0
+    if held:
+        yield _columns(held, places)
+
+
+def columns_of(keys: Sequence[Key], size: int) -> Chunk:
+    """Return keys as columns; `size` is how many columns a key has."""
+    return [[key[at] for key in keys] for at in range(size)]
+
+
+def decoder(table: Table) -> Callable[[Iterable[Any]], list[Row]]:
+    """Return what turns rows of the driver's into rows."""
+    places = packed_places(table)
+    if not places:
+        return lambda records: list(map(tuple, records))
+
+    def decoded(record: Any) -> Row:
+        values = list(record)
+        for at in places:
+            if values[at] is not None:
+                values[at] = _to_text(values[at])
+        return tuple(values)
+
+    return lambda records: list(map(decoded, records))
+
+
+def _columns(rows: Sequence[Row], places: Sequence[int]) -> Chunk:
+    columns = list(map(list, zip(*rows, strict=True)))
+    for at in places:
+        columns[at] = [_to_bytes(cid) for cid in columns[at]]
+    return columns
+
+
+def _to_bytes(cid: Any) -> Any:
+    if not isinstance(cid, str):
+        return cid
+    usual = packed(cid)
+    if usual is not None:
+        return usual
+    text = cid.encode()
+    return text + _MARK if len(text) == PACKED_BYTES else text
+
+
+def _to_text(held: bytes) -> str:
+    return spelt(held) if len(held) == PACKED_BYTES else held.removesuffix(_MARK).decode()

@@ -1,0 +1,264 @@
+"""
+Every statement this adapter says, made from declared tables.
+
+Keys are looked up one by one along an index, however many there are and whatever the planner knows of a young table:
+`LATERAL (... OFFSET 0)` leaves it no other way. Each call is one statement, its keys and rows given as arrays.
+
+A view's rows stand in a table of a generation, `name.3`; under its plain name there is an SQL view of the present
+generation, so that a rebuild switches by moving the SQL view, and no reader has to know.
+
+Source: https://www.postgresql.org/docs/current/sql-select.html#SQL-FROM (LATERAL)
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from strandline.packing import packed_places
+from strandline.schema import Index, Table, Type
+
+__all__ = ["NOTIFY", "Tables", "own_indexes", "quoted"]
+
+NOTIFY = "SELECT pg_notify($1, $2)"
+
+META = "strandline_meta"
+VERSION = "version"
+GENERATION = "generation"
+VIEWS = "views"
+STAMP = "stamp."
+
+_TYPES = {
+    Type.TEXT: "text",
+    Type.KEY: "text",
+    Type.CID: "text",
+    Type.JSON: "text",
+    Type.INTEGER: "bigint",
+    Type.FLAG: "smallint",
+    Type.BYTES: "bytea",
+}
+_NAME_BYTES = 63
+
+
+def quoted(name: str) -> str:
+    """Return a name as SQL writes it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def type_of(table: Table, at: int) -> str:
+    """Return the SQL type of a column."""
+    return "bytea" if at in packed_places(table) else _TYPES[table.columns[at].type]
+
+
+def own_indexes(table: Table) -> list[Index]:
+    """Return the indexes that need a tree of their own: all but those which the key's order serves."""
+    key = tuple(column.name for column in table.key)
+    declared = [(index, (*index.partition, *index.order)) for index in table.indexes]
+    return [index for index, columns in declared if columns != key[: len(columns)]]
+
+
+def indexed(table: Table, index: Index) -> tuple[str, ...]:
+    """Return the columns of an index: those declared; with the key's where nothing else would order a partition."""
+    return (*index.partition, *(index.order or table.sort_columns(index)))
+
+
+@frozen
+class Tables:
+    """
+    Where the tables stand, and the statements about them.
+
+    Attributes:
+        schema: The database schema.
+        generation: That of the views' tables; None to go through the SQL views, to whatever is the present one.
+        views: Names of the tables that are views.
+    """
+
+    schema: str
+    generation: int | None
+    views: frozenset[str]
+
+    @property
+    def meta(self) -> str:
+        """The table of what the store says of itself."""
+        return self.named(META)
+
+    def named(self, name: str) -> str:
+        """Return a name in our schema."""
+        return f"{quoted(self.schema)}.{quoted(name)}"
+
+    def at(self, table: Table) -> str:
+        """Return where a table's rows stand."""
+        return self.named(self.plain(table))
+
+    def plain(self, table: Table) -> str:
+        """Return the name of what holds a table's rows."""
+        beside = table.name in self.views and self.generation is not None
+        return f"{table.name}.{self.generation}" if beside else table.name
+
+    @property
+    def channel(self) -> str:
+        """The channel on which commits tell what moved."""
+        return _short(f"strandline.{self.schema}")
+
+    # What the store is made of.
+
+    def create_meta(self) -> str:
+        """Return the statement that creates the table of what the store says of itself."""
+        return f'CREATE TABLE {self.meta} (name text COLLATE "C" PRIMARY KEY, value text COLLATE "C" NOT NULL)'
+
+    def create(self, table: Table) -> list[str]:
+        """Return the statements that create a table and its indexes."""
+        columns = ", ".join(_column(table, at) for at in range(len(table.columns)))
+        made = f"CREATE TABLE {self.at(table)} ({columns}, PRIMARY KEY ({_key(table)}))"
+        return [made, *(self._create_index(table, index) for index in own_indexes(table))]
+
+    def _create_index(self, table: Table, index: Index) -> str:
+        columns = ", ".join(map(quoted, indexed(table, index)))
+        name = _short(f"{self.plain(table)}.{index.name}")
+        return f"CREATE INDEX {quoted(name)} ON {self.at(table)} ({columns})"
+
+    def show(self, table: Table, *, anew: bool) -> list[str]:
+        """Return the statements that bring the SQL view of a table to this generation; `anew` if its shape changes."""
+        view = self.named(table.name)
+        made = f"VIEW {view} AS SELECT {_columns(table)} FROM {self.at(table)}"
+        return [f"DROP VIEW IF EXISTS {view}", f"CREATE {made}"] if anew else [f"CREATE OR REPLACE {made}"]
+
+    def drop_view(self, name: str) -> str:
+        """Return the statement that drops an SQL view."""
+        return f"DROP VIEW IF EXISTS {self.named(name)}"
+
+    def drop_table(self, name: str) -> str:
+        """Return the statement that drops a table."""
+        return f"DROP TABLE IF EXISTS {self.named(name)}"
+
+    def lock(self, tables: Sequence[Table]) -> str:
+        """Return the statement that keeps tables from being dropped until the transaction ends."""
+        return f"LOCK TABLE {', '.join(map(self.at, tables))} IN ACCESS SHARE MODE"
+
+    def analyze(self, table: Table) -> str:
+        """Return the statement that lets the planner know a table."""
+        return f"ANALYZE {self.at(table)}"
+
+    def read_meta(self) -> str:
+        """Return the statement that reads what the store says of itself."""
+        return f"SELECT name, value FROM {self.meta}"
+
+    def put_meta(self) -> str:
+        """Return the statement that writes what the store says of itself: names, values."""
+        return (
+            f"INSERT INTO {self.meta} (name, value) SELECT * FROM unnest($1::text[], $2::text[]) "
+            "ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+        )
+
+    def forget_stamp(self) -> str:
+        """Return the statement that deletes the stamp."""
+        return f"DELETE FROM {self.meta} WHERE name LIKE '{STAMP}%'"
+
+    # Rows.
+
+    def select(self, table: Table) -> str:
+        """Return the statement that reads the rows at some keys: an array a key column."""
+        it = f"SELECT {_columns(table)} FROM {self.at(table)} AS it WHERE {_at_wanted(table)} OFFSET 0"
+        return f"SELECT {_columns(table, 'it')} FROM {_unnest(table, table.key_size)} CROSS JOIN LATERAL ({it}) AS it"
+
+    def delete(self, table: Table) -> str:
+        """Return the statement that deletes the rows at some keys: an array a key column."""
+        it = f"SELECT it.ctid FROM {self.at(table)} AS it WHERE {_at_wanted(table)} OFFSET 0"
+        places = f"SELECT it.ctid FROM {_unnest(table, table.key_size)} CROSS JOIN LATERAL ({it}) AS it"
+        return f"DELETE FROM {self.at(table)} WHERE ctid = ANY (ARRAY({places}))"
+
+    def insert(self, table: Table) -> str:
+        """Return the statement that puts rows in the place of those at their keys: an array a column."""
+        values = [f"{it} = excluded.{it}" for it in (quoted(column.name) for column in table.columns[table.key_size :])]
+        then = f"UPDATE SET {', '.join(values)}" if values else "NOTHING"
+        rows = f"SELECT * FROM {_unnest(table, len(table.columns))}"
+        return f"INSERT INTO {self.at(table)} ({_columns(table)}) {rows} ON CONFLICT ({_key(table)}) DO {then}"
+
+    def scan(self, table: Table) -> str:
+        """Return the statement that reads all rows by key."""
+        return f"SELECT {_columns(table)} FROM {self.at(table)} ORDER BY {_key(table)}"
+
+    def cursor(self, table: Table) -> str:
+        """Return the name of the cursor of a scan: of its own for each statement, since the driver caches by text."""
+        return quoted(_short(f"scan {hashlib.sha256(self.scan(table).encode()).hexdigest()}"))
+
+    def page(self, table: Table, index: Index, nulls: Sequence[tuple[bool, ...]], *, after: int, bound: int) -> str:
+        """
+        Return the statement that reads a page over some partitions, in an index's order.
+
+        Its parameters are the limit, that of one partition, the `after` leading sort columns of the row before, the
+        `bound` leading sort columns of the last one allowed, and then for each of `nulls`, which says what partition
+        columns are null, an array for each column that is not.
+        """
+        sort = table.sort_columns(index)
+        way = "DESC" if index.descending else "ASC"
+        less, more = ("<", ">=") if index.descending else (">", "<=")
+        beyond = _beyond(table, sort[:after], less, 3) + _beyond(table, sort[:bound], more, 3 + after)
+        order = ", ".join(f"it.{quoted(name)} {way}" for name in (*index.partition, *sort))
+        at, parts = 3 + after + bound, []
+        for null in nulls:
+            parts.append(self._partitions(table, index, null, beyond, order, at))
+            at += null.count(False)
+        merged = ", ".join(f"it.{quoted(name)} {way}" for name in sort)
+        every = " UNION ALL ".join(parts)
+        return f"SELECT {_columns(table, 'it')} FROM ({every}) AS it ORDER BY {merged or '1'} LIMIT $1"
+
+    def _partitions(
+        self, table: Table, index: Index, null: Sequence[bool], beyond: Sequence[str], order: str, at: int
+    ) -> str:
+        fixed: list[str] = []
+        arrays: list[str] = []
+        for name, is_null in zip(index.partition, null, strict=True):
+            if is_null:
+                fixed.append(f"it.{quoted(name)} IS NULL")
+                continue
+            arrays.append(f"${at + len(arrays)}::{type_of(table, table.position[name])}[]")
+            fixed.append(f"it.{quoted(name)} = wanted.w{len(arrays)}")
+        where = f" WHERE {' AND '.join([*fixed, *beyond])}" if fixed or beyond else ""
+        page = f"SELECT it.* FROM {self.at(table)} AS it{where} ORDER BY {order or '1'} LIMIT $2"
+        if not arrays:
+            return f"(SELECT it.* FROM ({page}) AS it)"
+        names = ", ".join(f"w{number}" for number in range(1, len(arrays) + 1))
+        return f"(SELECT it.* FROM unnest({', '.join(arrays)}) AS wanted ({names}) CROSS JOIN LATERAL ({page}) AS it)"
+
+
+def _short(name: str) -> str:
+    """Return a name that PostgreSQL need not cut, so that two never become one."""
+    if len(name.encode()) <= _NAME_BYTES:
+        return name
+    cut = name.encode()[: _NAME_BYTES - 13].decode(errors="ignore")
+    return f"{cut}.{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+
+
+def _column(table: Table, at: int) -> str:
+    column, name = table.columns[at], quoted(table.columns[at].name)
+    kind = type_of(table, at)
+    collation = ' COLLATE "C"' if kind == "text" else ""
+    check = f" CHECK ({name} IN (0, 1))" if column.type is Type.FLAG else ""
+    return f"{name} {kind}{collation}{'' if column.null else ' NOT NULL'}{check}"
+
+
+def _unnest(table: Table, size: int) -> str:
+    arrays = ", ".join(f"${at + 1}::{type_of(table, at)}[]" for at in range(size))
+    return f"unnest({arrays}) AS wanted ({', '.join(f'w{at + 1}' for at in range(size))})"
+
+
+def _at_wanted(table: Table) -> str:
+    return " AND ".join(f"it.{quoted(column.name)} = wanted.w{at}" for at, column in enumerate(table.key, 1))
+
+
+def _beyond(table: Table, names: Sequence[str], sign: str, first: int) -> list[str]:
+    if not names:
+        return []
+    columns = ", ".join(f"it.{quoted(name)}" for name in names)
+    marks = ", ".join(f"${first + at}::{type_of(table, table.position[name])}" for at, name in enumerate(names))
+    return [f"({columns}) {sign} ({marks})"]
+
+
+def _columns(table: Table, of: str = "") -> str:
+    mark = f"{of}." if of else ""
+    return ", ".join(f"{mark}{quoted(column.name)}" for column in table.columns)
+
+
+def _key(table: Table) -> str:
+    return ", ".join(quoted(column.name) for column in table.key)

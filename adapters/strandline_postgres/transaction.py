@@ -1,0 +1,144 @@
+"""
+What a transaction reads and writes: each call one statement, its keys and rows given as arrays.
+
+Rows are written sorted by key, so that they fall side by side in the trees, and so that two who write without our
+locks lock rows in one order.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+from attrs import define, frozen
+
+from strandline.errors import StoreError
+from strandline.ports import Changes, Key, Layout
+from strandline.schema import Row, Table
+from strandline_postgres.codec import chunks, columns_of, decoder
+from strandline_postgres.following import payloads
+from strandline_postgres.sql import NOTIFY, Tables
+
+__all__ = ["PostgresTransaction", "Speech"]
+
+
+@define
+class Speech:
+    """
+    What is said and heard of the tables of a layout: statements, made once, and rows.
+
+    Attributes:
+        layout: The tables.
+    """
+
+    layout: Layout
+    _said: dict[Any, str]
+    _decoders: Mapping[str, Callable[[Any], list[Row]]]
+
+    @classmethod
+    def of(cls, layout: Layout) -> "Speech":
+        """Return what is said of a layout."""
+        return cls(layout, {}, {name: decoder(table) for name, table in layout.tables.items()})
+
+    def say(self, tables: Tables, what: str, table: Table, *how: Any, **sizes: int) -> str:
+        """Return one of the statements of `Tables`."""
+        name = (tables.generation, what, table.name, *how, *sizes.values())
+        said = self._said.get(name)
+        if said is None:
+            said = self._said[name] = getattr(tables, what)(table, *how, **sizes)
+        return said
+
+    def rows(self, table: Table, records: Any) -> list[Row]:
+        """Return what the driver read, as rows."""
+        return self._decoders[table.name](records)
+
+
+@frozen
+class PostgresTransaction:
+    """
+    A transaction on one connection; see `strandline.ports.Transaction`.
+
+    Attributes:
+        connection: The driver's connection: an application may write its own rows on it, before the commit.
+    """
+
+    connection: Any
+    _speech: Speech
+    _tables: Tables
+    _translated: Callable[[Any], AbstractContextManager[None]]
+    _channel: str | None = None
+    _refusal: StoreError | None = None
+
+    async def load(self, table: str, keys: Collection[Key]) -> dict[Key, Row]:
+        """Return the rows at `keys`."""
+        if not keys:
+            return {}
+        shape = self._speech.layout.table(table)
+        size = shape.key_size
+        statement = self._speech.say(self._tables, "select", shape)
+        rows = await self._fetch(shape, statement, *columns_of(sorted(set(keys)), size))
+        return {row[:size]: row for row in rows}
+
+    async def page(
+        self,
+        table: str,
+        index: str,
+        partitions: Sequence[Key],
+        *,
+        limit: int,
+        each: int | None = None,
+        after: Key | None = None,
+        bound: Key | None = None,
+    ) -> list[Row]:
+        """Return rows of some partitions of an index, merged in its order."""
+        shape = self._speech.layout.table(table)
+        declared = shape.index(index)
+        parts = _by_nulls(partitions)
+        if not parts:
+            return []
+        after, bound = after or (), bound or ()
+        statement = self._speech.say(
+            self._tables, "page", shape, declared, tuple(parts), after=len(after), bound=len(bound)
+        )
+        arrays = [
+            [key[at] for key in keys] for nulls, keys in parts.items() for at, null in enumerate(nulls) if not null
+        ]
+        most = limit if each is None else min(limit, each)
+        return await self._fetch(shape, statement, limit, most, *after, *bound, *arrays)
+
+    async def commit(self, changes: Changes) -> None:
+        """Write all changes; they stand once the transaction has ended."""
+        if self._refusal is not None:
+            raise self._refusal
+        for name, rows in sorted(changes.items()):
+            await self._write(self._speech.layout.table(name), rows)
+        if self._channel is not None:
+            await self._tell(self._channel, [name for name, rows in changes.items() if rows])
+
+    async def _write(self, table: Table, rows: Mapping[Key, Row | None]) -> None:
+        ordered = [(key, rows[key]) for key in sorted(rows)]
+        gone = [key for key, row in ordered if row is None]
+        with self._translated(self.connection):
+            if gone:
+                statement = self._speech.say(self._tables, "delete", table)
+                await self.connection.execute(statement, *columns_of(gone, table.key_size))
+            statement = self._speech.say(self._tables, "insert", table)
+            for columns in chunks(table, (row for _, row in ordered if row is not None)):
+                await self.connection.execute(statement, *columns)
+
+    async def _tell(self, channel: str, moved: Sequence[str]) -> None:
+        with self._translated(self.connection):
+            for payload in payloads(moved):
+                await self.connection.execute(NOTIFY, channel, payload)
+
+    async def _fetch(self, table: Table, statement: str, *arguments: Any) -> list[Row]:
+        with self._translated(self.connection):
+            records = await self.connection.fetch(statement, *arguments)
+        return self._speech.rows(table, records)
+
+
+def _by_nulls(partitions: Sequence[Key]) -> dict[tuple[bool, ...], list[Key]]:
+    """Return partitions by which of their columns are null: `IS NULL` and `=` are different words of SQL."""
+    found: dict[tuple[bool, ...], list[Key]] = {}
+    for partition in dict.fromkeys(partitions):
+        found.setdefault(tuple(value is None for value in partition), []).append(partition)
+    return found
