@@ -12,7 +12,7 @@ import gc
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -93,13 +93,16 @@ class _Helper:
     """The second process, as this one sees it: begun with the first lines, and, once lost, done without."""
 
     given: Given
+    _begun: bool = False
     _process: SpawnProcess | None = None
     _connection: Connection | None = None
 
     def send(self, lines: list[bytes]) -> None:
         """Begin to prepare lines; what was begun before has been taken."""
-        if self._process is None:
-            self._begin()
+        if not self._begun:
+            self._begun = True
+            with suppress(OSError):  # no room for one more process: it is done without
+                self._begin()
         self._tried(lambda connection: connection.send(lines))
 
     def take(self, lines: list[bytes]) -> Prepared:
@@ -117,11 +120,11 @@ class _Helper:
 
     def _begin(self) -> None:
         context = get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_work, args=(theirs,), daemon=True)
-        with _deaf():
-            self._process.start()
-        theirs.close()
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_work, args=(theirs,), daemon=True)
+        with closing(theirs), _deaf():
+            process.start()
+        self._process, self._connection = process, ours
 
     def _tried(self, work: Callable[[Connection], object]) -> object:
         try:

@@ -176,7 +176,7 @@ class Ingest:
                     await transaction.commit(folded.changes)
                     folded.jobs = folded.jobs or waiting
                     return folded
-            await self._step(concerned)
+            await self._stepped(concerned)
 
     async def _step(self, dids: Sequence[str] | None) -> bool:
         """Take some repos' jobs one step on, all that wait if None; tell whether there was one."""

@@ -103,7 +103,7 @@ def _take_in(ingest: Ingest, log: str, size: int, resume: bool, sofar: Sofar, pr
     _pass_over(log, lines, position)
     sofar.skipped += position
 
-    for batch in prepared(_chunks(lines, size), ahead=Path(log).is_file()):
+    for batch in prepared(_chunks(lines, size), ahead=log != "-" and Path(log).is_file()):
         with held():
             position += len(batch)
             run(ingest.fold(batch, Cursor(source, position)))
