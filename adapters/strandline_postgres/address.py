@@ -40,6 +40,11 @@ class Address:
     connect_timeout_s: int = 10
     shown: str
 
+    @property
+    def proxied(self) -> bool:
+        """A transaction-pooling proxy may stand between: nothing outlives a transaction."""
+        return self.statement_cache_size == 0
+
 
 def address_of(url: str) -> Address:
     """

@@ -36,6 +36,7 @@ READ: Final = "ISOLATION LEVEL READ COMMITTED READ ONLY"
 SNAPSHOT: Final = "ISOLATION LEVEL REPEATABLE READ READ ONLY"
 BATCH: Final = "ISOLATION LEVEL READ COMMITTED READ WRITE"
 
+_SETTINGS_OF_OURS = {"jit": "off", "plan_cache_mode": "force_generic_plan"}
 _SETTINGS = "SET LOCAL jit = off; SET LOCAL plan_cache_mode = force_custom_plan"
 _FIRST_NAP_S, _LONGEST_NAP_S = 0.02, 1.0
 _SAVEPOINT = "SAVEPOINT strandline"
@@ -55,6 +56,10 @@ class Connections(Protocol):
         It is committed when the block ends well, else rolled back. The driver's errors come as StoreErrors; those of
         the block as they are.
         """
+        ...
+
+    def reading(self) -> AbstractAsyncContextManager[Any]:
+        """Lend a connection on which to say one statement, which only reads."""
         ...
 
     def translated(self, connection: Any) -> AbstractContextManager[None]:
@@ -81,8 +86,16 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]  # the driver has n
         return ""
 
 
-async def pool_at(address: Address) -> Any:
-    """Return a pool of connections, none of them open yet."""
+async def pool_at(address: Address, *, write: bool) -> Any:
+    """
+    Return a pool of connections, none of them open yet.
+
+    The plan of a statement is made once a connection: ours are so written that their plans depend on no value. A
+    proxy would refuse to pass such settings on.
+    """
+    settings = {"application_name": "strandline"}
+    if not address.proxied:
+        settings |= _SETTINGS_OF_OURS | {"default_transaction_read_only": "off" if write else "on"}
     return await asyncpg.create_pool(
         address.dsn,
         min_size=0,
@@ -90,7 +103,7 @@ async def pool_at(address: Address) -> Any:
         statement_cache_size=address.statement_cache_size,
         timeout=address.connect_timeout_s,
         connection_class=_Connection,
-        server_settings={"application_name": "strandline"},
+        server_settings=settings,
     )
 
 
@@ -103,12 +116,14 @@ class Pooled:
         shown: The store's URL, without its password.
         pool: The pool.
         owned: It is closed with the store.
+        ours: Its connections have our settings, so that a lone statement needs no transaction around it.
         patience_s: How long a server that is away is tried again, seconds.
     """
 
     shown: str
     pool: Any
     owned: bool
+    ours: bool = False
     patience_s: float = PATIENCE_S
 
     @asynccontextmanager
@@ -118,6 +133,19 @@ class Pooled:
         try:
             async with _ended(self, connection, "COMMIT", "ROLLBACK"):
                 yield connection
+        finally:
+            await self.pool.release(connection)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Any]:
+        """Lend a connection, in a transaction only where our settings need one; see `Connections.reading`."""
+        if not self.ours:
+            async with self.begin(READ) as connection:
+                yield connection
+            return
+        connection = await self._begun("")
+        try:
+            yield connection
         finally:
             await self.pool.release(connection)
 
@@ -164,7 +192,8 @@ class Pooled:
         connection = None
         try:
             connection = await self.pool.acquire()
-            await connection.execute(first)
+            if first:
+                await connection.execute(first)
             return connection
         except BaseException as error:
             away = is_away(error, connection)
@@ -214,6 +243,10 @@ class Lent:
                 with self.translated(self.connection):
                     await self.connection.execute(then)
             yield self.connection
+
+    def reading(self) -> AbstractAsyncContextManager[Any]:
+        """Lend it, in a transaction; see `Connections.reading`."""
+        return self.begin(READ)
 
     @contextmanager
     def translated(self, connection: Any) -> Iterator[None]:

@@ -39,6 +39,28 @@ _TYPES = {
 }
 _NAME_BYTES = 63
 
+_MERGE = """
+    WITH heads ({wanted}, {ranks}) AS MATERIALIZED (
+        SELECT wanted.*, it.* FROM unnest({arrays}) AS wanted ({wanted})
+        CROSS JOIN LATERAL (SELECT {sort} {found} ORDER BY {order} LIMIT {few}) AS it
+    ), least AS MATERIALIZED (
+        SELECT {ranks} FROM heads ORDER BY {ranked} LIMIT 1 OFFSET $1::bigint - 1
+    ), ahead AS MATERIALIZED (
+        SELECT DISTINCT {wanted} FROM heads
+        WHERE NOT EXISTS (SELECT FROM least) OR ({ranks}) {better} (SELECT {ranks} FROM least)
+    )
+    SELECT {columns} FROM (
+        SELECT it.* FROM ahead AS wanted CROSS JOIN LATERAL (
+            SELECT it.* {found} AND EXISTS (SELECT FROM least) AND ({sort}) {better} (SELECT {ranks} FROM least)
+            ORDER BY {order} LIMIT $2
+        ) AS it
+        UNION ALL
+        SELECT it.* FROM ahead AS wanted CROSS JOIN LATERAL (
+            SELECT it.* {found} AND NOT EXISTS (SELECT FROM least) ORDER BY {order} LIMIT $2
+        ) AS it
+    ) AS it ORDER BY {sorted} LIMIT $1
+"""
+
 
 def quoted(name: str) -> str:
     """Return a name as SQL writes it."""
@@ -190,18 +212,42 @@ class Tables:
         `bound` leading sort columns of the last one allowed, and then for each of `nulls`, which says what partition
         columns are null, an array for each column that is not.
         """
-        sort = table.sort_columns(index)
-        way = "DESC" if index.descending else "ASC"
-        less, more = ("<", ">=") if index.descending else (">", "<=")
-        beyond = _beyond(table, sort[:after], less, 3) + _beyond(table, sort[:bound], more, 3 + after)
-        order = ", ".join(f"it.{quoted(name)} {way}" for name in (*index.partition, *sort))
+        beyond, order = _beyond(table, index, after, bound), _order(table, index)
         at, parts = 3 + after + bound, []
         for null in nulls:
             parts.append(self._partitions(table, index, null, beyond, order, at))
             at += null.count(False)
-        merged = ", ".join(f"it.{quoted(name)} {way}" for name in sort)
         every = " UNION ALL ".join(parts)
-        return f"SELECT {_columns(table, 'it')} FROM ({every}) AS it ORDER BY {merged or '1'} LIMIT $1"
+        return f"SELECT {_columns(table, 'it')} FROM ({every}) AS it ORDER BY {_sorted(table, index) or '1'} LIMIT $1"
+
+    def merge(self, table: Table, index: Index, *, after: int, bound: int) -> str:
+        """
+        Return the statement that reads a page over many partitions, in an index's order; few rows are read in vain.
+
+        First it looks at the head of each partition, a few rows, in the index alone. The least of the best `limit` of
+        them is a bound that no row of the page is beyond, so then it reads whole rows only up to there, and only of
+        the partitions whose heads are that good.
+
+        Its parameters are those of `page`, no partition column being null, and then how many rows a head has.
+        """
+        at = 3 + after + bound
+        fixed = [f"it.{quoted(name)} = wanted.w{number}" for number, name in enumerate(index.partition, 1)]
+        arrays = [f"${at + number}::{kind}[]" for number, kind in enumerate(_kinds(table, index.partition))]
+        where = " AND ".join([*fixed, *_beyond(table, index, after, bound)])
+        ranks = [f"s{number}" for number, _ in enumerate(table.sort_columns(index), 1)]
+        return _MERGE.format(
+            arrays=", ".join(arrays),
+            better=">=" if index.descending else "<=",
+            columns=_columns(table, "it"),
+            few=f"${at + len(arrays)}",
+            found=f"FROM {self.at(table)} AS it WHERE {where}",
+            order=_order(table, index),
+            ranked=", ".join(f"{rank} {_way(index)}" for rank in ranks),
+            ranks=", ".join(ranks),
+            sort=", ".join(f"it.{quoted(name)}" for name in table.sort_columns(index)),
+            sorted=_sorted(table, index),
+            wanted=", ".join(f"w{number}" for number, _ in enumerate(arrays, 1)),
+        )
 
     def _partitions(
         self, table: Table, index: Index, null: Sequence[bool], beyond: Sequence[str], order: str, at: int
@@ -247,12 +293,36 @@ def _at_wanted(table: Table) -> str:
     return " AND ".join(f"it.{quoted(column.name)} = wanted.w{at}" for at, column in enumerate(table.key, 1))
 
 
-def _beyond(table: Table, names: Sequence[str], sign: str, first: int) -> list[str]:
+def _way(index: Index) -> str:
+    return "DESC" if index.descending else "ASC"
+
+
+def _sorted(table: Table, index: Index) -> str:
+    return ", ".join(f"it.{quoted(name)} {_way(index)}" for name in table.sort_columns(index))
+
+
+def _order(table: Table, index: Index) -> str:
+    """Return the order of the whole index, which within one partition is that of its sort columns."""
+    return ", ".join(f"it.{quoted(name)} {_way(index)}" for name in (*index.partition, *table.sort_columns(index)))
+
+
+def _beyond(table: Table, index: Index, after: int, bound: int) -> list[str]:
+    """Return what keeps a page behind the row before and within its bound: parameters from the third on."""
+    sort = table.sort_columns(index)
+    less, more = ("<", ">=") if index.descending else (">", "<=")
+    return _compared(table, sort[:after], less, 3) + _compared(table, sort[:bound], more, 3 + after)
+
+
+def _compared(table: Table, names: Sequence[str], sign: str, first: int) -> list[str]:
     if not names:
         return []
     columns = ", ".join(f"it.{quoted(name)}" for name in names)
-    marks = ", ".join(f"${first + at}::{type_of(table, table.position[name])}" for at, name in enumerate(names))
+    marks = ", ".join(f"${first + at}::{kind}" for at, kind in enumerate(_kinds(table, names)))
     return [f"({columns}) {sign} ({marks})"]
+
+
+def _kinds(table: Table, names: Sequence[str]) -> list[str]:
+    return [type_of(table, table.position[name]) for name in names]
 
 
 def _columns(table: Table, of: str = "") -> str:

@@ -236,14 +236,14 @@ class PostgresStore:
         return PostgresTransaction(connection, self._speech, tables, self.connections.translated, channel, refusal)
 
     async def _ask(self, question: Callable[[PostgresTransaction], Awaitable[T]]) -> T:
-        """Ask in a transaction of its own; begun anew when it is interrupted."""
+        """Ask one statement, which is a snapshot of its own; begun anew when it is interrupted."""
         for _ in range(TRIES - 1):
             with suppress(StoreInterrupted):
                 return await self._answer(question)
         return await self._answer(question)
 
     async def _answer(self, question: Callable[[PostgresTransaction], Awaitable[T]]) -> T:
-        async with self.connections.begin(READ) as connection:
+        async with self.connections.reading() as connection:
             return await question(self._transaction(connection, self._beside or self.tables))
 
     async def _written(self, connection: Any) -> Tables:
@@ -306,10 +306,10 @@ async def open_store(url: str, layout: Layout, *, write: bool = True, stale: boo
     """
     address = address_of(url)
     try:
-        pool = await pool_at(address)
+        pool = await pool_at(address, write=write)
     except (ValueError, *ERRORS):
         raise UnknownStore(f"{address.shown!r} is no URL of a PostgreSQL database") from None
-    connections = Pooled(address.shown, pool, owned=True, patience_s=OPENING_PATIENCE_S)
+    connections = Pooled(address.shown, pool, owned=True, ours=not address.proxied, patience_s=OPENING_PATIENCE_S)
     store = PostgresStore(connections, layout, address.schema, write=write, stale=stale)
     try:
         await store.opened()

@@ -7,18 +7,21 @@ locks lock rows in one order.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Final
 
 from attrs import define, frozen
 
 from strandline.errors import StoreError
 from strandline.ports import Changes, Key, Layout
-from strandline.schema import Row, Table
+from strandline.schema import Index, Row, Table
 from strandline_postgres.codec import chunks, columns_of, decoder
 from strandline_postgres.following import payloads
 from strandline_postgres.sql import NOTIFY, Tables
 
 __all__ = ["PostgresTransaction", "Speech"]
+
+HEADS: Final = 3
+"""So many rows are first looked at for one of the page, over all partitions: the fewer, the worse a bound they give."""
 
 
 @define
@@ -74,8 +77,7 @@ class PostgresTransaction:
             return {}
         shape = self._speech.layout.table(table)
         size = shape.key_size
-        statement = self._speech.say(self._tables, "select", shape)
-        rows = await self._fetch(shape, statement, *columns_of(sorted(set(keys)), size))
+        rows = await self._fetch(shape, self._say("select", shape), *columns_of(sorted(set(keys)), size))
         return {row[:size]: row for row in rows}
 
     async def page(
@@ -96,14 +98,13 @@ class PostgresTransaction:
         if not parts:
             return []
         after, bound = after or (), bound or ()
-        statement = self._speech.say(
-            self._tables, "page", shape, declared, tuple(parts), after=len(after), bound=len(bound)
-        )
-        arrays = [
-            [key[at] for key in keys] for nulls, keys in parts.items() for at, null in enumerate(nulls) if not null
-        ]
         most = limit if each is None else min(limit, each)
-        return await self._fetch(shape, statement, limit, most, *after, *bound, *arrays)
+        given = [limit, most, *after, *bound, *_arrays(parts)]
+        sizes = {"after": len(after), "bound": len(bound)}
+        heads = _heads(shape, declared, parts, limit)
+        if heads is None:
+            return await self._fetch(shape, self._say("page", shape, declared, tuple(parts), **sizes), *given)
+        return await self._fetch(shape, self._say("merge", shape, declared, **sizes), *given, min(heads, most))
 
     async def commit(self, changes: Changes) -> None:
         """Write all changes; they stand once the transaction has ended."""
@@ -119,9 +120,8 @@ class PostgresTransaction:
         gone = [key for key, row in ordered if row is None]
         with self._translated(self.connection):
             if gone:
-                statement = self._speech.say(self._tables, "delete", table)
-                await self.connection.execute(statement, *columns_of(gone, table.key_size))
-            statement = self._speech.say(self._tables, "insert", table)
+                await self.connection.execute(self._say("delete", table), *columns_of(gone, table.key_size))
+            statement = self._say("insert", table)
             for columns in chunks(table, (row for _, row in ordered if row is not None)):
                 await self.connection.execute(statement, *columns)
 
@@ -129,6 +129,9 @@ class PostgresTransaction:
         with self._translated(self.connection):
             for payload in payloads(moved):
                 await self.connection.execute(NOTIFY, channel, payload)
+
+    def _say(self, what: str, table: Table, *how: Any, **sizes: int) -> str:
+        return self._speech.say(self._tables, what, table, *how, **sizes)
 
     async def _fetch(self, table: Table, statement: str, *arguments: Any) -> list[Row]:
         with self._translated(self.connection):
@@ -142,3 +145,16 @@ def _by_nulls(partitions: Sequence[Key]) -> dict[tuple[bool, ...], list[Key]]:
     for partition in dict.fromkeys(partitions):
         found.setdefault(tuple(value is None for value in partition), []).append(partition)
     return found
+
+
+def _arrays(parts: Mapping[tuple[bool, ...], Sequence[Key]]) -> list[list[Any]]:
+    """Return the values of the partition columns that are not null, an array a column."""
+    return [[key[at] for key in keys] for nulls, keys in parts.items() for at, null in enumerate(nulls) if not null]
+
+
+def _heads(table: Table, index: Index, parts: Mapping[tuple[bool, ...], Sequence[Key]], limit: int) -> int | None:
+    """Return how many rows of each of many partitions to look at first; None to read them all, a page of each."""
+    [nulls, keys], *others = parts.items()
+    if others or any(nulls) or len(keys) < 2 or limit < 1 or not table.sort_columns(index):
+        return None
+    return -(-HEADS * limit // len(keys))
