@@ -34,12 +34,14 @@ class Faults:
 
     Attributes:
         cuts: After how many frames the connection is lost without a close frame.
+        stalls: After how many frames nothing more is sent, though the connection stays.
         refusals: HTTP errors that are answered: status, XRPC error name, message.
         twice: Every so many-th frame is sent twice; 0 for none.
         floor: The least position that is still held: v2 refuses an older cursor, v1 goes on from there.
     """
 
     cuts: list[int] = Factory(list)
+    stalls: list[int] = Factory(list)
     refusals: list[tuple[int, str, str]] = Factory(list)
     twice: int = 0
     floor: int = 0
@@ -99,8 +101,9 @@ class _Server:
         assert connection.request is not None
         asked = parse_qs(urlsplit(connection.request.path).query)
         cut = self._faults.cuts.pop(0) if self._faults.cuts else None
+        stall = self._faults.stalls.pop(0) if self._faults.stalls else None
         try:
-            for number, frame in enumerate(self._frames(asked)):
+            for number, frame in enumerate(self._frames(asked)[:stall]):
                 if number == cut:
                     connection.transport.abort()
                     return

@@ -2,6 +2,10 @@
 
 import asyncio
 import hashlib
+import json
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -75,7 +79,7 @@ async def _soak(tmp_path: Path, compress: bool) -> None:
     ingest = Ingest(store, SCHEMA)
     troubles = [StoreUnavailable("gone"), StoreUnavailable("gone")]
 
-    async def deliver(items: list[Decoded], place: Place | None) -> None:
+    async def deliver(items: Sequence[Decoded], place: Place | None) -> None:
         if troubles:
             raise troubles.pop()
         await ingest.fold(items, cursors_of(place) if place else None)
@@ -92,10 +96,52 @@ async def _soak(tmp_path: Path, compress: bool) -> None:
     assert await ingest.places([host.source]) == [Place(host.source, last, last)]
     await ingest.finish()
 
+    await assert_is_index_of(lines, store)
+    await store.close()
+
+
+async def assert_is_index_of(lines: list[bytes], store: Store) -> None:
     told = Ingest(MemoryStore(layout_of(SCHEMA)), SCHEMA)
     await told.fold([decode(line) for line in lines])
     await told.finish()
     assert await digest(store) == await digest(told.store)
     letters = [row[4] async for _, rows in store.scan([DEAD_LETTER.name]) for row in rows]
     assert sorted(letters) == sorted(GARBAGE)
+
+
+def test_a_killed_run_goes_on_where_its_rows_end(tmp_path: Path) -> None:
+    asyncio.run(_killed(tmp_path))
+
+
+async def _killed(tmp_path: Path) -> None:
+    lines, url = log(2_000), f"sqlite:///{tmp_path}/index.db"
+    last = max(item.seen_us for item in map(decode, lines) if not isinstance(item, BadEvent | Control))
+    async with serving(lines, Faults(stalls=[900], floor=1)) as host:
+        first = await _run(f"{host}/subscribe", url)
+        await _told(first, "events", 1)
+        first.kill()
+        await first.wait()
+        second = await _run(f"{host}/subscribe", url)
+        await _told(second, "seen_us", last)
+        second.terminate()
+        assert await second.wait() == 143
+    store = await open_store(url, SCHEMA)
+    await Ingest(store, SCHEMA).finish()
+    await assert_is_index_of(lines, store)
     await store.close()
+
+
+async def _run(source: str, store: str) -> Process:
+    main = "import sys; from strandline_cli import main; sys.exit(main())"
+    options = ("run", "--source", source, "--store", store, "--status-json")
+    return await asyncio.create_subprocess_exec(sys.executable, "-c", main, *options, stdout=PIPE, stderr=PIPE)
+
+
+async def _told(process: Process, name: str, least: int) -> None:
+    """Wait until a run tells of at least so much."""
+    assert process.stdout is not None
+    async with asyncio.timeout(60):
+        while line := await process.stdout.readline():
+            if (json.loads(line)[name] or 0) >= least:
+                return
+    raise AssertionError("it ended")
