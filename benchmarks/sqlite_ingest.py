@@ -2,7 +2,8 @@
 How fast does a log become a SQLite index, beside what the machine allows and what people write by hand?
 
 Each side is a process of its own, started anew, and its whole life counts: interpreter start, reading, decoding,
-writing, closing. All use WAL with synchronous=NORMAL on the same disk, one after the other, best of `--runs`.
+writing, closing; of strandline both processes, their memory added. All use WAL with synchronous=NORMAL on the same
+disk, one after the other, best of `--runs`.
 
 - bare: parse each line, put it into one table with `executemany`, 1,000 lines a transaction. The machine's limit.
 - by hand: one transaction an event: look up, upsert, count up and down, as forum consumers are written. It keeps the
@@ -14,6 +15,7 @@ writing, closing. All use WAL with synchronous=NORMAL on the same disk, one afte
 """
 
 import argparse
+import contextlib
 import json
 import math
 import os
@@ -28,7 +30,6 @@ from pathlib import Path
 from typing import Any
 
 PRAGMAS = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", "PRAGMA cache_size = -65536")
-HAND_EVENTS = 100_000
 
 HAND_TABLES = """
 CREATE TABLE record (uri TEXT PRIMARY KEY, did TEXT, collection TEXT, rev TEXT, cid TEXT, record TEXT, seen_us INTEGER);
@@ -247,14 +248,29 @@ HAND: Mapping[str, Callable[[sqlite3.Connection, str, str, Record, int], None]] 
 
 
 def timed(arguments: list[str]) -> tuple[float, float]:
-    """Return the wall seconds and the peak resident MB of a process."""
+    """Return the wall seconds of a process, and the peak resident MB of it and its children together."""
     start = time.perf_counter()
     process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
+    peak = 0.0
+    while process.poll() is None:
+        peak = max(peak, resident_mb(process.pid))
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.2)
     seconds = time.perf_counter() - start
-    if status:
-        raise SystemExit(f"{arguments[:4]} failed with {status}")
-    return seconds, usage.ru_maxrss / 1024
+    if process.returncode:
+        raise SystemExit(f"{arguments[:4]} failed with {process.returncode}")
+    return seconds, peak
+
+
+def resident_mb(pid: int) -> float:
+    """Return what a process and its children hold now, as /proc tells; 0 where there is none."""
+    total = 0
+    with contextlib.suppress(OSError):
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for it in (str(pid), *children):
+            pages = int(Path(f"/proc/{it}/statm").read_text().split()[1])
+            total += pages * os.sysconf("SC_PAGE_SIZE")
+    return total / 2**20
 
 
 def side(name: str, folder: Path, log: Path, runs: int) -> tuple[float, float, Path]:
@@ -299,6 +315,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=1)
+    parser.add_argument("--hand-events", type=int, help="by hand only the first so many; its rate falls as it grows")
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--side", nargs=3, help=argparse.SUPPRESS)
     told = parser.parse_args()
@@ -306,16 +323,15 @@ def main() -> None:
         {"bare": bare, "by hand": by_hand}[told.side[0]](told.side[1], told.side[2])
         return
     with tempfile.TemporaryDirectory(dir=told.folder) as temporary:
-        report(Path(temporary), told.events, told.runs)
+        report(Path(temporary), told.events, told.runs, min(told.events, told.hand_events or told.events))
 
 
-def report(folder: Path, events: int, runs: int) -> None:
+def report(folder: Path, events: int, runs: int, hand_events: int) -> None:
     log, short = folder / "world.ndjson", folder / "short.ndjson"
     write_log(log, events)
-    hand_events = min(events, HAND_EVENTS)
     with short.open("wb") as out:
         out.writelines(line for line, _ in zip(lines_of(str(log)), range(hand_events), strict=False))
-    print(f"{events:,} events, {log.stat().st_size / events:.0f} bytes each; by hand: the first {hand_events:,}")
+    print(f"{events:,} events, {log.stat().st_size / events:.0f} bytes each; by hand {hand_events:,} of them")
     print(f"{'':12}{'events/s':>12}{'of bare':>10}{'peak MB':>10}{'bytes/event':>14}")
     rates: dict[str, float] = {}
     for name, source, count in (("bare", log, events), ("by hand", short, hand_events), ("strandline", log, events)):

@@ -10,9 +10,10 @@ Source: https://docs.python.org/3/library/multiprocessing.html#pipes-and-queues
 
 import gc
 import os
+import pickle
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -30,6 +31,9 @@ __all__ = ["COLLECT_EVERY", "prepared", "unhurried_collection"]
 
 COLLECT_EVERY: Final = 1_000_000
 """Objects made between two collections of garbage: those of a few batches."""
+
+PIECE: Final = 2000
+"""Lines prepared in one piece by the second process."""
 
 
 @contextmanager
@@ -72,6 +76,7 @@ def _one_ahead(helper: "_Helper", chunks: Iterator[list[bytes]]) -> Iterator[Pre
         if following is not None:
             helper.send(following)
         yield _prepared(helper.given, lines) if ready is None else ready
+        del ready  # it is great, and the next is about to be made
         lines, begun = following, True
     if trouble is not None:
         raise trouble
@@ -93,19 +98,22 @@ class _Helper:
     """The second process, as this one sees it: begun with the first lines, and, once lost, done without."""
 
     given: Given
+    _begun: bool = False
     _process: SpawnProcess | None = None
     _connection: Connection | None = None
 
     def send(self, lines: list[bytes]) -> None:
         """Begin to prepare lines; what was begun before has been taken."""
-        if self._process is None:
-            self._begin()
+        if not self._begun:
+            self._begun = True
+            with suppress(OSError):  # no room for one more process: it is done without
+                self._begin()
         self._tried(lambda connection: connection.send(lines))
 
     def take(self, lines: list[bytes]) -> Prepared:
         """Return the lines last sent, prepared."""
-        ready = self._tried(lambda connection: connection.recv())
-        return ready if isinstance(ready, Prepared) else _prepared(self.given, lines)
+        pieces = self._tried(lambda connection: connection.recv())
+        return _unpacked(pieces) if isinstance(pieces, list) else _prepared(self.given, lines)
 
     def close(self) -> None:
         """End the process; it has nothing to lose."""
@@ -117,10 +125,11 @@ class _Helper:
 
     def _begin(self) -> None:
         context = get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_work, args=(theirs,), daemon=True)
-        self._process.start()
-        theirs.close()
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_work, args=(theirs,), daemon=True)
+        with closing(theirs), _deaf():
+            process.start()
+        self._process, self._connection = process, ours
 
     def _tried(self, work: Callable[[Connection], object]) -> object:
         try:
@@ -130,13 +139,35 @@ class _Helper:
             return None
 
 
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Let what is begun within the block not hear Ctrl-C: it is for this process to answer."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _packed(given: Given, lines: list[bytes]) -> Iterator[bytes]:
+    """Yield a batch prepared, piece by piece, as bytes: so much less is held at a time."""
+    for at in range(0, len(lines), PIECE):
+        yield pickle.dumps(_prepared(given, lines[at : at + PIECE]), pickle.HIGHEST_PROTOCOL)
+
+
+def _unpacked(pieces: list[bytes]) -> Prepared:
+    ready = Prepared()
+    while pieces:
+        ready.extend(pickle.loads(pieces.pop(0)))
+    return ready
+
+
 def _work(connection: Connection) -> None:
-    """Prepare what comes through the pipe, until it is closed. Ctrl-C is for the other process to answer."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Prepare what comes through the pipe, until it is closed."""
     given = Given(SCHEMA, compile_judges(SCHEMA))
     with unhurried_collection():
         try:
             while True:
-                connection.send(_prepared(given, connection.recv()))
+                connection.send(list(_packed(given, connection.recv())))
         except (EOFError, OSError):
             return

@@ -36,6 +36,7 @@ SECTIONS: Final = {
     "Ask why": {
         "explain": (f"{_AT}.explain:explain", "Say why a record counts, or does not."),
         "quarantine": (f"{_AT}.refused:quarantine", "List the records that stand but are not valid."),
+        "shrink": (f"{_AT}.shrink:shrink", "Cut a log that makes something fail to the fewest lines that still do."),
         "dead-letters": (f"{_AT}.refused:dead_letters", "List the lines that were no events."),
     },
     "Trust it": {

@@ -24,7 +24,7 @@ CODES: Final[Mapping[int, str]] = {
     WRONG: "something wrong was found (drift, an unsound store), or what was asked for is not there",
     USAGE: "the command was not understood",
     LOG: "a log cannot be read or written",
-    STORE: "the store is in trouble: locked, full, damaged, read-only, stale, too new or missing",
+    STORE: "the store is in trouble: locked, full, out of reach, damaged, read-only, stale, too new or missing",
     BUG: "a bug in strandline",
     OUTPUT: "the output, or a temporary file, cannot be written",
     130: "stopped by Ctrl-C (SIGINT)",

@@ -15,18 +15,20 @@ from strandline.errors import (
     StoreCorrupt,
     StoreError,
     StoreFull,
+    StoreInterrupted,
     StoreLocked,
     StoreReadOnly,
     StoreStale,
     StoreTooNew,
+    StoreUnavailable,
     StrandlineError,
     UnknownStore,
 )
 from strandline.event import Account, BadEvent, Commit, Control, Event, Identity, Sync, decode
-from strandline.index import Index, open_index, open_store, run
+from strandline.index import Index, open_index, open_store, run, waits
 from strandline.ingest import Cursor, Ingest, Outcome, layout_of
 from strandline.memory import MemoryStore
-from strandline.ports import Layout, Store
+from strandline.ports import Layout, Store, Transaction
 from strandline.schema import (
     Attach,
     Column,
@@ -72,14 +74,17 @@ __all__ = [
     "StoreCorrupt",
     "StoreError",
     "StoreFull",
+    "StoreInterrupted",
     "StoreLocked",
     "StoreReadOnly",
     "StoreStale",
     "StoreTooNew",
+    "StoreUnavailable",
     "StrandlineError",
     "Sync",
     "Table",
     "TableIndex",
+    "Transaction",
     "Type",
     "UnknownStore",
     "__version__",
@@ -88,4 +93,5 @@ __all__ = [
     "open_index",
     "open_store",
     "run",
+    "waits",
 ]

@@ -6,7 +6,7 @@ Every error strandline raises on purpose.
     ├── InvalidLexicon    a lexicon document is not one; carries all its faults
     ├── InvalidSchema     a view or record kind says what cannot be kept right; carries the reason
     ├── LogError          a log cannot be read: missing, truncated, corrupt
-    ├── StoreError        our own store is in trouble: the work stops, the old state is intact
+    ├── StoreError        our own store is in trouble: the work stops, what stands is whole
     │   ├── StoreLocked       another writer has it
     │   ├── StoreTooNew       written by a newer strandline
     │   ├── StoreStale        written under another schema, semantics or validator: rebuild it
@@ -66,7 +66,11 @@ class LogError(StrandlineError):
 
 
 class StoreError(StrandlineError):
-    """The store is in trouble. Nothing of the current batch was written; the cursor is where it was."""
+    """
+    The store is in trouble.
+
+    Nothing of the current batch was written and the cursor is where it was, unless a subclass says otherwise.
+    """
 
 
 class StoreLocked(StoreError):

@@ -7,13 +7,14 @@ coroutines over a `Store`.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from contextlib import suppress
 from importlib.metadata import entry_points
 from inspect import isawaitable, iscoroutinefunction
 from itertools import islice
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from strandline.errors import UnknownStore
+from strandline.errors import StrandlineError, UnknownStore
 from strandline.event import Decoded, decode
 from strandline.ingest import Cursor, Ingest, Outcome, layout_of
 from strandline.masking import masked
@@ -23,7 +24,7 @@ from strandline.schema import Schema
 
 __all__ = ["BATCH", "Drive", "Index", "open_index", "open_store", "run", "waits"]
 
-BATCH = 20_000
+BATCH = 12_000
 """Events a batch, unless said otherwise."""
 
 T = TypeVar("T")
@@ -107,16 +108,23 @@ def open_index(url: str, schema: Schema) -> "Index":
 
     A store that waits on the outside world gets an event loop of the index's own.
 
-    Raises as `open_store`.
+    Raises as `open_store`; StrandlineError where an event loop is running.
     """
     if not waits(url):
         return Index(run(open_store(url, schema)), schema)
+    _refuse_a_loop()
     runner = asyncio.Runner()
     try:
         return Index(runner.run(open_store(url, schema)), schema, runner)
     except BaseException:
         runner.close()
         raise
+
+
+def _refuse_a_loop() -> None:
+    with suppress(RuntimeError):
+        asyncio.get_running_loop()
+        raise StrandlineError("an event loop is running here: `await open_store(...)`, and use `Ingest` with it")
 
 
 class Index:

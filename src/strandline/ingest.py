@@ -6,7 +6,8 @@ an account with a million records does not hold up the stream. A batch that conc
 first waits for it.
 
 Garbage never stops the loop: it is counted by reason and kept among the dead letters. Trouble of the store's does:
-the error goes to the caller, and the cursor is where it was.
+the error goes to the caller, and the batch was written whole, with its cursor, or not at all. Only a transaction that
+was interrupted is done again first. Other writers may be at work, so nothing of the store is remembered between two.
 """
 
 import hashlib
@@ -37,7 +38,7 @@ SEMANTICS = "1"
 """Version of what the registers mean; a store folded under another one is stale."""
 
 TRIES: Final = 10
-"""How often a transaction is begun anew when it is interrupted each time."""
+"""How often a transaction is tried in all when it is interrupted each time."""
 
 MAX_LETTERS = 10_000
 MAX_LETTER_BYTES = 64 * 1024
@@ -111,7 +112,7 @@ class Ingest:
     Takes a stream into a store.
 
     Args:
-        store: An open store that this process writes; its layout is `layout_of(schema)`.
+        store: A store that is open for writing; its layout is `layout_of(schema)`.
         schema: What is indexed.
     """
 
@@ -186,7 +187,7 @@ class Ingest:
                     await transaction.commit(folded.changes)
                     folded.jobs = folded.jobs or waiting
                     return folded
-            await self._step(concerned)
+            await self._stepped(concerned)
 
     async def _step(self, dids: Sequence[str] | None) -> bool:
         """Take some repos' jobs one step on, all that wait if None; tell whether there was one."""

@@ -90,7 +90,8 @@ class Transaction(Protocol):
 @runtime_checkable
 class Store(Protocol):
     """
-    Keeps the tables of a layout. All errors are `strandline.errors.StoreError`; after one, nothing was written.
+    Keeps the tables of a layout. All errors are `strandline.errors.StoreError`; after one, nothing was written, but
+    where a commit was interrupted: then all of it, or nothing.
 
     What a reader sees is always the state between two commits.
 

@@ -186,6 +186,20 @@ def test_stopped_in_the_middle_and_resumed_it_comes_to_the_same(
     assert cli("digest", "--store", f"sqlite:///{path}").out == cli("digest", "--store", store).out
 
 
+def test_a_batch_from_a_pipe_is_taken_in_before_the_next_is_there(spawn: Spawn, log: Path, tmp_path: Path) -> None:
+    path = tmp_path / "new.db"
+    process = spawn("replay", "-", "--store", f"sqlite:///{path}", "--batch", "100", stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.write(b"".join(lines_of(log)[:200]))
+    process.stdin.flush()
+    for _ in range(500):
+        if taken_in(path) == {"stdin": 200}:
+            break
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=0.02)
+    assert taken_in(path) == {"stdin": 200}
+
+
 def test_a_signal_waits_for_the_batch_in_hand_and_a_second_does_not() -> None:
     done: list[str] = []
 

@@ -8,7 +8,7 @@ what is asked while a job waits: a hidden account is gone from every answer befo
 import json
 import os
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from random import Random
 from typing import Any, Final
 
@@ -129,18 +129,32 @@ def test_feeds_are_those_of_the_reference(stores: Sequence[Store]) -> None:
         since_us = None if timeframe == "all" else now_us - window_us
         told_to_reference: dict[str, Any] = {"order": order, "timeframe": timeframe, "now_us": now_us}
         asked: dict[str, Any] = {"order": order, "since_us": since_us, "limit": dice.randrange(1, 4)}
-        for store in stores:
-            told(store, log)
-            for viewer in PEOPLE:
-                for did in COMMUNITIES:
-                    expected = reference.community_feed(log, did, viewer=viewer, **told_to_reference)
-                    assert walked(community_feed, store, did, viewer=viewer, **asked) == expected, "community"
-                expected = reference.discover(log, viewer=viewer, **told_to_reference)
-                assert walked(discover, store, viewer=viewer, **asked) == expected, "discover"
-                expected = reference.timeline(log, viewer, **told_to_reference)
-                assert walked(timeline, store, viewer, **asked) == expected, "timeline"
+        with windows_of(dice.choice((0, 1, 1000)), page=dice.choice((1, 2, 500))):
+            for store in stores:
+                told(store, log)
+                _same_feeds(store, log, asked, told_to_reference)
 
     law()
+
+
+@contextmanager
+def windows_of(posts: int, *, page: int) -> Iterator[None]:
+    """Let a window be sorted when it holds so many posts, and else the order be walked in pages."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("strandline.forum.queries._WINDOW", posts)
+        patch.setattr("strandline.forum.queries._PAGE", page)
+        yield
+
+
+def _same_feeds(store: Store, log: list[Event], asked: dict[str, Any], told_to_reference: dict[str, Any]) -> None:
+    for viewer in PEOPLE:
+        for did in COMMUNITIES:
+            expected = reference.community_feed(log, did, viewer=viewer, **told_to_reference)
+            assert walked(community_feed, store, did, viewer=viewer, **asked) == expected, "community"
+        expected = reference.discover(log, viewer=viewer, **told_to_reference)
+        assert walked(discover, store, viewer=viewer, **asked) == expected, "discover"
+        expected = reference.timeline(log, viewer, **told_to_reference)
+        assert walked(timeline, store, viewer, **asked) == expected, "timeline"
 
 
 def test_what_is_asked_by_name_is_what_the_dump_tells(stores: Sequence[Store]) -> None:

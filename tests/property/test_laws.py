@@ -32,7 +32,7 @@ from strandline.testing.strategies import GREATEST_REV, to_v2
 
 FULL = "STRANDLINE_FULL" in os.environ
 EXAMPLES = int(os.environ.get("STRANDLINE_LOGS", "2000"))
-AT_ONCE = 100_000 if FULL else EXAMPLES // 2
+AT_ONCE = 100_000 if FULL else EXAMPLES // 8
 
 pytestmark = pytest.mark.laws
 

@@ -1,5 +1,7 @@
 """What the fold asks the store for: enough, though of a pair's records only the greatest are looked at."""
 
+from typing import Any
+
 import pytest
 from attrs import evolve
 
@@ -15,6 +17,13 @@ RIVALS = [evolve(VOTE, rkey=rev, rev=rev) for rev in REVS[1:]]
 
 def deleted(vote: Commit) -> Commit:
     return evolve(vote, operation="delete", rev="3kz2222222222", cid="", record=None)
+
+
+@pytest.mark.parametrize("record", [VOTE.record, {"$type": VOTE.collection}], ids=["valid", "not valid"])
+def test_what_was_written_and_deleted_in_one_batch_is_neither_live_nor_quarantined(record: dict[str, Any]) -> None:
+    store = MemoryStore(layout_of(SCHEMA))
+    run(Ingest(store, SCHEMA).fold([evolve(VOTE, record=record), deleted(VOTE)]))
+    assert run(told(store, ["vote", "tally", "quarantine"])) == {}
 
 
 @pytest.mark.parametrize("leaving", range(1, len(RIVALS)))

@@ -28,6 +28,7 @@ from strandline import (
     run,
 )
 from strandline import ingest as ingesting
+from strandline.errors import StoreInterrupted
 from strandline.event import BadEvent, Control
 from strandline.fold import JOB
 from strandline.forum import SCHEMA
@@ -81,12 +82,12 @@ class Watched:
             yield self
 
     async def load(self, table: str, keys: Collection[Key]) -> dict[Key, Row]:
-        rows = await self._within.load(table, keys)
+        rows: dict[Key, Row] = await self._within.load(table, keys)
         self._count(table, len(keys), len(rows))
         return rows
 
     async def page(self, table: str, *where: Any, **bounds: Any) -> list[Row]:
-        rows = await self._within.page(table, *where, **bounds)
+        rows: list[Row] = await self._within.page(table, *where, **bounds)
         self._count(table, 1, len(rows))
         return rows
 
@@ -100,6 +101,47 @@ class Watched:
     def _count(self, table: str, asked: int, found: int) -> None:
         self.asked += asked
         self.found[table] = self.found.get(table, 0) + found
+
+
+class Unsteady(Watched):
+    """A store whose next commits are cut short: before they are done, or when they are done and nobody is told."""
+
+    def __init__(self, store: Store, *cuts: str) -> None:
+        super().__init__(store)
+        self.cuts = [*cuts]
+
+    async def commit(self, changes: Changes) -> None:
+        cut = self.cuts.pop(0) if self.cuts else ""
+        if cut == "before":
+            raise StoreInterrupted("cut short")
+        await super().commit(changes)
+        if cut == "after":
+            raise StoreInterrupted("cut short")
+
+
+class Strict(Watched):
+    """A store that takes the port at its word: one transaction at a time, and nothing after its commit."""
+
+    within = committed = False
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Any]:
+        assert not self.within, "a transaction within another would wait for ever"
+        self.within, self.committed = True, False
+        try:
+            async with super().transaction() as transaction:
+                yield transaction
+        finally:
+            self.within = False
+
+    async def commit(self, changes: Changes) -> None:
+        assert not self.committed, "a transaction is committed once"
+        await super().commit(changes)
+        self.committed = True
+
+    def _count(self, table: str, asked: int, found: int) -> None:
+        assert not (self.within and self.committed), "a commit is the last that a transaction does"
+        super()._count(table, asked, found)
 
 
 def rows_of(store: Store, table: str) -> list[Row]:
@@ -267,6 +309,41 @@ class TestCursor:
         assert dumped(store) == folded([*CALM, hidden(SEA)])
 
 
+class TestInterruption:
+    LOG = (*CALM, decode(b"?"))
+
+    @pytest.mark.parametrize(
+        "cuts", [["before"], ["after"], ["before", "after", "before"], ["before"] * 9], ids=lambda cuts: "-".join(cuts)
+    )
+    def test_a_batch_that_was_cut_short_is_done_again_whole(self, store: Store, cuts: list[str]) -> None:
+        index = Ingest(Unsteady(store, *cuts), SCHEMA)
+        run(index.fold(self.LOG, Cursor("log", 10)))
+        assert dumped(store) == folded(CALM)
+        assert (run(index.cursor("log")), len(rows_of(store, DEAD_LETTER.name))) == (10, 1)
+        assert (index.outcome.read, index.outcome.bad) == (len(self.LOG), {"json": 1}), "counted once"
+
+    def test_one_that_is_cut_short_each_time_goes_to_the_caller_and_nothing_is_written(self, store: Store) -> None:
+        index = Ingest(Unsteady(store, *["before"] * 10), SCHEMA)
+        with pytest.raises(StoreInterrupted):
+            run(index.fold(self.LOG, Cursor("log", 10)))
+        assert (dumped(store), run(index.cursor("log")), index.outcome.read) == ([], None, 0)
+        run(index.fold(self.LOG, Cursor("log", 10)))
+        assert dumped(store) == folded(CALM)
+
+    @pytest.mark.parametrize("cut", ["before", "after"])
+    @pytest.mark.parametrize("commits", range(4))
+    def test_so_is_a_step_of_a_job(self, store: Store, monkeypatch: pytest.MonkeyPatch, commits: int, cut: str) -> None:
+        monkeypatch.setattr(ingesting, "step", partial(step, size=7))
+        run(Ingest(store, SCHEMA).fold([*POSTS, *VOTES]))
+        late = evolve(vote(MANY + 1), rkey=rkey(3))
+        index = Ingest(Unsteady(store, *[""] * commits, cut), SCHEMA)
+        run(index.fold([hidden(ANN)], Cursor("log", 1)))
+        run(index.fold([late], Cursor("log", 2)))
+        run(index.finish())
+        assert dumped(store) == folded([*POSTS, *VOTES, hidden(ANN), late])
+        assert drift(store) == []
+
+
 def post(at: int, did: str = SEA) -> Commit:
     record = {"$type": POST, "community": did, "author": BOB, "createdAt": CREATED, "title": f"{at}"}
     return commit(did, POST, at, record)
@@ -349,6 +426,35 @@ class TestJobs:
         moved = next(at for at, it in enumerate(watched.commits) if CURSOR.name in it)
         assert ended < moved
         assert dumped(store) == folded([*POSTS, *VOTES, hidden(ANN), late])
+
+    def test_a_job_that_another_writer_left_is_waited_for_too(self, store: Store) -> None:
+        one, other = Ingest(store, SCHEMA), Ingest(store, SCHEMA)
+        run(one.fold([*POSTS, *VOTES]))
+        run(other.fold([hidden(ANN)]))
+        assert self.pending(store) == [ANN]
+        late = evolve(vote(MANY + 1), rkey=rkey(3))
+        run(one.fold([late]))
+        assert self.pending(store) == []
+        assert dumped(store) == folded([*POSTS, *VOTES, hidden(ANN), late])
+        run(other.finish())
+        assert drift(store) == []
+
+    def test_a_batch_that_waits_for_a_job_writes_nothing_until_it_is_done(self, store: Store) -> None:
+        index = Ingest(store, SCHEMA)
+        run(index.fold([*POSTS, *VOTES], Cursor("log", 1)))
+        run(index.fold([hidden(ANN)], Cursor("log", 2)))
+        for _ in range(3):
+            with pytest.raises(StoreFull):
+                run(Ingest(Watched(store, 1), SCHEMA).fold([vote(MANY + 1)], Cursor("log", 3)))
+            assert run(index.cursor("log")) == 2
+
+    def test_a_transaction_ends_before_the_next_begins_and_with_its_commit(self, store: Store) -> None:
+        index = Ingest(Strict(store), SCHEMA)
+        run(index.fold([*POSTS, *VOTES, decode(b"?")], Cursor("log", 1)))
+        run(index.fold([hidden(ANN), hidden(SEA)], Cursor("log", 2)))
+        run(index.fold([restored(ANN), vote(3, BOB)], Cursor("log", 3)))
+        run(index.finish())
+        assert dumped(store) == folded([*POSTS, *VOTES, vote(3, BOB), hidden(SEA)])
 
     def test_what_concerns_others_does_not_wait(self, store: Store) -> None:
         index = Ingest(store, SCHEMA)

@@ -1,9 +1,9 @@
 """
 Logs into a store, in batches, each committed with how many lines of its log are taken in.
 
-Whatever ends a log early (its end is missing, the disk is full, somebody presses Ctrl-C), what was read before is
-committed in whole batches, the last one shorter; then the trouble is told. So a replay can always go on, or be begun
-again: the views are the same.
+Where a log ends early, what was read before is committed in whole batches, the last one shorter; then the trouble is
+told. Where the store is in trouble, or somebody presses Ctrl-C, the batches that were committed stand, and one that was
+only read ahead is read again. So a replay can always go on, or be begun again: the views are the same.
 """
 
 import os
@@ -103,11 +103,12 @@ def _take_in(ingest: Ingest, log: str, size: int, resume: bool, sofar: Sofar, pr
     _pass_over(log, lines, position)
     sofar.skipped += position
 
-    for batch in prepared(_chunks(lines, size), ahead=Path(log).is_file()):
+    for batch in prepared(_chunks(lines, size), ahead=log != "-" and Path(log).is_file()):
         with held():
             position += len(batch)
             run(ingest.fold(batch, Cursor(source, position)))
             progress.took(len(batch))
+            del batch  # it is great, and the next is about to be made
 
 
 def _pass_over(log: str, lines: Iterator[bytes], count: int) -> None:

@@ -52,6 +52,8 @@ _SORT_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _PAGE: Final = 500
 _COMMENTS: Final = 5000
+_WINDOW: Final = 1000
+"""So many posts of a window are read and sorted; of more, the order itself is walked."""
 
 
 @frozen
@@ -218,27 +220,35 @@ async def _feed(
 async def _post_rows(
     store: Store, dids: Sequence[str], order: Order, since_us: int | None, limit: int, after: Key | None
 ) -> tuple[list[Any], bool]:
+    """Return the next posts of some communities, and whether there may be more."""
     named = store.layout.table("post").row
     partitions = [(did,) for did in dids]
+    bound = None if since_us is None else (since_us,)
     if since_us is None or order == "new":
-        bound = None if since_us is None else (since_us,)
         rows = await store.page("post", f"by_{order}", partitions, limit=limit, after=after, bound=bound)
         return [named(row) for row in rows], len(rows) == limit
-    window = [named(row) async for row in _newer(store, partitions, since_us)]
-    at = _sort_key(order)
-    window = sorted((row for row in window if after is None or at(row) < after), key=at, reverse=True)
-    return window[:limit], len(window) > limit
+    window = await store.page("post", "by_new", partitions, limit=_WINDOW + 1, bound=bound)
+    if len(window) > _WINDOW:
+        found = await _since(store, partitions, order, since_us, limit, after)
+    else:
+        at = _sort_key(order)
+        found = sorted((row for row in map(named, window) if after is None or at(row) < after), key=at, reverse=True)
+    return found[:limit], len(found) >= limit
 
 
-async def _newer(store: Store, partitions: Sequence[Key], since_us: int) -> Any:
-    after: Key | None = None
+async def _since(
+    store: Store, partitions: Sequence[Key], order: Order, since_us: int, limit: int, after: Key | None
+) -> list[Any]:
+    """Walk down the order past what is older: short, where much is not."""
+    named, at = store.layout.table("post").row, _sort_key(order)
+    found: list[Any] = []
     more = True
-    while more:
-        rows = await store.page("post", "by_new", partitions, limit=_PAGE, after=after, bound=(since_us,))
-        for row in rows:
-            yield row
-        after = _sort_key("new")(store.layout.table("post").row(rows[-1])) if rows else None
+    while more and len(found) < limit:
+        rows = [named(row) for row in await store.page("post", f"by_{order}", partitions, limit=_PAGE, after=after)]
+        found += [row for row in rows if row.sort_at_us >= since_us]
+        after = at(rows[-1]) if rows else None
         more = len(rows) == _PAGE
+    return found
 
 
 def _sort_key(order: str) -> Callable[[Any], Key]:
