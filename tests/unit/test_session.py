@@ -50,14 +50,20 @@ OLD = Host("wss://old.example", "v1")
 T = 1_780_000_000_000_000
 
 
-def event(seen_us: int) -> Commit:
+def event(seen_us: int, position: int = 0) -> Commit:
     return Commit(
-        did="did:web:a.example", rev="3k2aaaaaaaaa2", operation="delete", collection="a.b.c", rkey="k", seen_us=seen_us
+        did="did:web:a.example",
+        rev="3k2aaaaaaaaa2",
+        operation="delete",
+        collection="a.b.c",
+        rkey="k",
+        seen_us=seen_us,
+        position=position,
     )
 
 
 def arrived(*positions: int, seen_us: int = T) -> Arrived:
-    return Arrived([event(seen_us) for _ in positions], positions)
+    return Arrived([event(seen_us, position) for position in positions])
 
 
 def plain(*hosts: Host, **how: Any) -> Session:
@@ -169,8 +175,8 @@ class TestLosses:
         session, _ = after(plain(), Closed(1006), Waited(), Closed(1001), Waited(), Opened())
         for nothing in (
             Ponged(),
-            Arrived([], []),
-            Arrived([Control("info", "hello"), BadEvent("json", "", b"?")], [None, None]),
+            Arrived([]),
+            Arrived([Control("info", "hello"), BadEvent("json", "", b"?")]),
         ):
             session, _ = after(session, nothing)
             assert session.losses == 2
@@ -250,9 +256,9 @@ class TestGaps:
 
     def test_an_outdated_cursor_is_a_gap_and_moves_nothing(self) -> None:
         place = Place(EAST.source, 77, T)
-        session, [gap, deliver] = after(plain(place=place), Arrived([Control("info", "OutdatedCursor: x")], [None]))
+        session, [gap, deliver] = after(plain(place=place), Arrived([Control("info", "OutdatedCursor: x")]))
         assert gap == Gap(EAST, T, None)
-        assert (deliver.place, session.place) == (place, place)
+        assert (deliver.place, session.place) == (None, place)
 
 
 class TestPlaces:
@@ -261,8 +267,8 @@ class TestPlaces:
         assert deliver.place == session.place == Place(EAST.source, 7, T)
 
     def test_garbage_and_control_frames_move_no_place(self) -> None:
-        items = [event(T), BadEvent("json", "", b"?"), Control("error", "ConsumerTooSlow: x")]
-        _, [deliver] = after(plain(), Arrived(items, [5, None, None]))
+        items = [event(T, 5), BadEvent("json", "", b"?"), Control("error", "ConsumerTooSlow: x")]
+        _, [deliver] = after(plain(), Arrived(items))
         assert (deliver.items, deliver.place) == (items, Place(EAST.source, 5, T))
 
     def test_nothing_follows_a_stop(self) -> None:
@@ -321,7 +327,7 @@ def test_whatever_the_hosts_do_every_event_is_delivered_and_no_place_is_ahead_of
         elif happening is None and session.connected and at < len(seen):
             size = data.draw(st.integers(1, 4), label="frames")
             part = range(at, min(at + size, len(seen)))
-            happening = Arrived([event(seen[it]) for it in part], [upstream.position(session.host, it) for it in part])
+            happening = Arrived([event(seen[it], upstream.position(session.host, it)) for it in part])
             at = part.stop
         session, todo = step(session, happening or Waited(), now_us, data.draw(st.floats(0, 0.99)))
         if delivered == set(seen):
