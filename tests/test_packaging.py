@@ -122,7 +122,9 @@ def link(installed: Distribution, site: Path) -> None:
 def test_wheel_holds_the_packages_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == set(PACKAGES)
-    assert {"strandline", "strandline_cli", "strandline_files", "strandline_sqlite"} <= set(PACKAGES)
+    assert {"strandline", "strandline_cli", "strandline_files", "strandline_postgres", "strandline_sqlite"} <= set(
+        PACKAGES
+    )
     for package in PACKAGES:
         assert {f"{package}/__init__.py", f"{package}/py.typed"} <= set(names)
     assert not [name for name in names if re.search(r"(^|/)test_|conftest|\.md$|__pycache__|\.db$", name)]
@@ -192,7 +194,9 @@ def test_stores_are_found_by_name(folder: Path, full: Path) -> None:
         "from importlib.metadata import entry_points\n"
         "print(sorted(e.name for e in entry_points(group='strandline.stores') if callable(e.load())))"
     )
-    assert run(full / "bin/python", "-c", loading, cwd=folder).strip() == "['memory', 'sqlite']"
+    assert (
+        run(full / "bin/python", "-c", loading, cwd=folder).strip() == "['memory', 'postgres', 'postgresql', 'sqlite']"
+    )
 
 
 def test_types_reach_a_program_outside(folder: Path, full: Path) -> None:

@@ -10,6 +10,7 @@ Source: https://docs.python.org/3/library/multiprocessing.html#pipes-and-queues
 
 import gc
 import os
+import pickle
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -30,6 +31,9 @@ __all__ = ["COLLECT_EVERY", "prepared", "unhurried_collection"]
 
 COLLECT_EVERY: Final = 1_000_000
 """Objects made between two collections of garbage: those of a few batches."""
+
+PIECE: Final = 2000
+"""Lines prepared in one piece by the second process."""
 
 
 @contextmanager
@@ -72,6 +76,7 @@ def _one_ahead(helper: "_Helper", chunks: Iterator[list[bytes]]) -> Iterator[Pre
         if following is not None:
             helper.send(following)
         yield _prepared(helper.given, lines) if ready is None else ready
+        del ready  # it is great, and the next is about to be made
         lines, begun = following, True
     if trouble is not None:
         raise trouble
@@ -107,8 +112,8 @@ class _Helper:
 
     def take(self, lines: list[bytes]) -> Prepared:
         """Return the lines last sent, prepared."""
-        ready = self._tried(lambda connection: connection.recv())
-        return ready if isinstance(ready, Prepared) else _prepared(self.given, lines)
+        pieces = self._tried(lambda connection: connection.recv())
+        return _unpacked(pieces) if isinstance(pieces, list) else _prepared(self.given, lines)
 
     def close(self) -> None:
         """End the process; it has nothing to lose."""
@@ -144,12 +149,25 @@ def _deaf() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+def _packed(given: Given, lines: list[bytes]) -> Iterator[bytes]:
+    """Yield a batch prepared, piece by piece, as bytes: so much less is held at a time."""
+    for at in range(0, len(lines), PIECE):
+        yield pickle.dumps(_prepared(given, lines[at : at + PIECE]), pickle.HIGHEST_PROTOCOL)
+
+
+def _unpacked(pieces: list[bytes]) -> Prepared:
+    ready = Prepared()
+    while pieces:
+        ready.extend(pickle.loads(pieces.pop(0)))
+    return ready
+
+
 def _work(connection: Connection) -> None:
     """Prepare what comes through the pipe, until it is closed."""
     given = Given(SCHEMA, compile_judges(SCHEMA))
     with unhurried_collection():
         try:
             while True:
-                connection.send(_prepared(given, connection.recv()))
+                connection.send(list(_packed(given, connection.recv())))
         except (EOFError, OSError):
             return

@@ -22,6 +22,7 @@ _AT: Final = "strandline_cli.commands"
 
 SECTIONS: Final = {
     "Take in": {
+        "run": (f"{_AT}.run:run_", "Follow a Jetstream into a store."),
         "replay": (f"{_AT}.replay:replay", "Take logs into a store."),
         "world": (f"{_AT}.world:world", "Write the log of a made-up forum."),
     },

@@ -15,6 +15,7 @@ import os
 import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from heapq import merge
 from itertools import chain, islice
 from operator import itemgetter
@@ -34,6 +35,7 @@ from strandline.errors import (
 from strandline.ports import Changes, Key, Layout
 from strandline.schema import Row, Table
 from strandline_sqlite import sql
+from strandline_sqlite.checkpoints import Checkpoints
 from strandline_sqlite.codec import PAGE_BYTES, all_turned, decoder, encoder
 from strandline_sqlite.inspection import Inspection, inspect
 from strandline_sqlite.lock import WriterLock
@@ -44,8 +46,8 @@ __all__ = ["SQLiteStore", "open_store"]
 BUSY_TIMEOUT_MS = 10_000
 CACHE_KIB = 64 * 1024
 CACHED_STATEMENTS = 1024
-CHECKPOINT_PAGES = 8192
-WAL_LIMIT_BYTES = 128 * 1024 * 1024
+CHECKPOINT_PAGES = 32_768
+WAL_LIMIT_BYTES = 256 * 1024 * 1024
 
 LOOK_S = 0.05
 """How often one who follows the store looks whether it moved, seconds."""
@@ -64,6 +66,7 @@ class SQLiteStore:
         self._suffix: Mapping[str, str] = {}
         self._said: dict[tuple[Any, ...], str] = {}
         self._idle: list[sqlite3.Connection] = []
+        self._checkpoints = Checkpoints(partial(_connect, path, write=True))
         self._encode = {name: encoder(table) for name, table in layout.tables.items()}
         self._decode = {name: decoder(table) for name, table in layout.tables.items()}
 
@@ -105,6 +108,7 @@ class SQLiteStore:
                     connection.executemany(self._say(sql.insert, name), all_turned(self._encode[name], here))
             if not self._suffix:
                 connection.executemany(sql.MOVE, [(name,) for name, rows in changes.items() if rows])
+        self._checkpoints.wrote(sum(map(len, changes.values())))
 
     async def page(
         self,
@@ -173,7 +177,7 @@ class SQLiteStore:
                     self._create(table, generation, _BESIDE)
             beside = SQLiteStore(self.path, self.layout, self._connection, None)
             beside._suffix = {table.name: _BESIDE for table in self.layout.views}
-            beside._idle = self._idle  # closed with this store
+            beside._idle, beside._checkpoints = self._idle, self._checkpoints  # closed with this store
             try:
                 yield beside
                 with _transaction(self._connection):
@@ -219,6 +223,7 @@ class SQLiteStore:
         """Checkpoint the WAL, close the file and let the lock go."""
         try:
             if self._lock is not None:
+                self._checkpoints.wait()
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except sqlite3.Error:
             pass

@@ -103,22 +103,24 @@ class Commit:
     record: dict[str, Any] | None = None
     seen_us: int
     plain: bool = field(default=False, eq=False, repr=False)
+    position: int = field(default=0, eq=False, repr=False)
 
 
 @frozen(kw_only=True)
 class Identity:
-    """A did's identity may have changed; its handle here is claimed, not verified. Times as in Commit."""
+    """A did's identity may have changed; its handle here is claimed, not verified. Times and position as in Commit."""
 
     did: str
     handle: str | None = None
     time_us: int
     relay_seq: int
     seen_us: int
+    position: int = field(default=0, eq=False, repr=False)
 
 
 @frozen(kw_only=True)
 class Account:
-    """A did's account is active or not; `status` says why not, in the host's words. Times as in Commit."""
+    """A did's account is active or not; `status` says why not, in the host's words. Times and position as in Commit."""
 
     did: str
     active: bool
@@ -126,6 +128,7 @@ class Account:
     time_us: int
     relay_seq: int
     seen_us: int
+    position: int = field(default=0, eq=False, repr=False)
 
 
 @frozen(kw_only=True)
@@ -135,6 +138,7 @@ class Sync:
     did: str
     rev: str
     seen_us: int
+    position: int = field(default=0, eq=False, repr=False)
 
 
 Event = Commit | Identity | Account | Sync
@@ -176,7 +180,8 @@ def decode(line: bytes) -> Decoded:
             _refuse("not-an-object", "line", value)
         kind = value.get("kind")
         if kind == "commit":
-            return _commit(value, value.get("commit"), _seen_v1(value), plain)
+            seen_us = _seen_v1(value)
+            return _commit(value, value.get("commit"), seen_us, seen_us, plain)
         return _decode_v1(value, kind) if "kind" in value else _decode_v2(value, plain)
     except InvalidJson as error:
         return BadEvent(error.reason, str(error), line)
@@ -197,9 +202,11 @@ def _refuse(reason: str, name: str, value: object) -> NoReturn:
 
 def _decode_v1(envelope: dict[str, Any], kind: object) -> Event:
     if kind == "identity":
-        return _identity(envelope, envelope.get("identity"), _seen_v1(envelope))
+        seen_us = _seen_v1(envelope)
+        return _identity(envelope, envelope.get("identity"), seen_us, seen_us)
     if kind == "account":
-        return _account(envelope, envelope.get("account"), _seen_v1(envelope))
+        seen_us = _seen_v1(envelope)
+        return _account(envelope, envelope.get("account"), seen_us, seen_us)
     _refuse("kind", "kind", kind)
 
 
@@ -217,13 +224,13 @@ def _decode_v2(frame: dict[str, Any], plain: bool) -> Event | Control:
     if kind == "info":
         return Control("info", f"{str(body.get('name'))[:80]}: {str(body.get('message'))[:400]}")
     if kind == "commit":
-        return _commit(body, body, _seen_v2(body), plain)
+        return _commit(body, body, *_seen_v2(body), plain)
     if kind == "identity":
-        return _identity(body, body.get("identity"), _seen_v2(body))
+        return _identity(body, body.get("identity"), *_seen_v2(body))
     if kind == "account":
-        return _account(body, body.get("account"), _seen_v2(body))
+        return _account(body, body.get("account"), *_seen_v2(body))
     if kind == "sync":
-        return _sync(body, body.get("sync"), _seen_v2(body))
+        return _sync(body, body.get("sync"), *_seen_v2(body))
     _refuse("kind", "$type", name)
 
 
@@ -236,16 +243,18 @@ def _seen_v1(envelope: dict[str, Any]) -> int:
     return seen
 
 
-def _seen_v2(body: dict[str, Any]) -> int:
-    if not _is_count(body.get("seq")):
-        _refuse("cursor", "seq", body.get("seq"))
+def _seen_v2(body: dict[str, Any]) -> tuple[int, int]:
+    """Return when it was seen, and its position."""
+    seq: Any = body.get("seq")
+    if not _is_count(seq):
+        _refuse("cursor", "seq", seq)
     time_us = _time(body)
     if not 0 <= time_us <= MAX_INTEGER:
         _refuse("seen", "time", body["time"])
-    return time_us
+    return time_us, seq
 
 
-def _commit(envelope: dict[str, Any], body: Any, seen_us: int, plain: bool) -> Commit:
+def _commit(envelope: dict[str, Any], body: Any, seen_us: int, position: int, plain: bool) -> Commit:
     did = _did(envelope)
     if type(body) is not dict:
         _refuse("kind", "commit", body)
@@ -261,7 +270,9 @@ def _commit(envelope: dict[str, Any], body: Any, seen_us: int, plain: bool) -> C
     if len(did) + len(collection) + len(rkey) + len("at:////") > MAX_URI_BYTES:
         _refuse("too-long", "at-uri", f"at://{did}/{collection}/{rkey}")
     if operation == "delete":
-        return Commit(did=did, rev=rev, operation="delete", collection=collection, rkey=rkey, seen_us=seen_us)
+        return Commit(
+            did=did, rev=rev, operation="delete", collection=collection, rkey=rkey, seen_us=seen_us, position=position
+        )
     record = body.get("record")
     if type(record) is not dict:
         _refuse("record", "record", record)
@@ -275,34 +286,37 @@ def _commit(envelope: dict[str, Any], body: Any, seen_us: int, plain: bool) -> C
         record=record,
         seen_us=seen_us,
         plain=plain,
+        position=position,
     )
 
 
-def _identity(envelope: dict[str, Any], body: Any, seen_us: int) -> Identity:
+def _identity(envelope: dict[str, Any], body: Any, seen_us: int, position: int) -> Identity:
     did, body = _did(envelope), _same_did(envelope, body, "identity")
     time_us, relay_seq = _time(body), _relay_seq(body)
     handle = _plain(body.get("handle"), "handle")
     if handle is not None and len(handle) > MAX_HANDLE_LETTERS:
         _refuse("handle", "handle", handle)
-    return Identity(did=did, handle=handle, time_us=time_us, relay_seq=relay_seq, seen_us=seen_us)
+    return Identity(did=did, handle=handle, time_us=time_us, relay_seq=relay_seq, seen_us=seen_us, position=position)
 
 
-def _account(envelope: dict[str, Any], body: Any, seen_us: int) -> Account:
+def _account(envelope: dict[str, Any], body: Any, seen_us: int, position: int) -> Account:
     did, body = _did(envelope), _same_did(envelope, body, "account")
     time_us, relay_seq = _time(body), _relay_seq(body)
     active = body.get("active")
     if type(active) is not bool:
         _refuse("active", "active", active)
     status = _plain(body.get("status"), "status")
-    return Account(did=did, active=active, status=status, time_us=time_us, relay_seq=relay_seq, seen_us=seen_us)
+    return Account(
+        did=did, active=active, status=status, time_us=time_us, relay_seq=relay_seq, seen_us=seen_us, position=position
+    )
 
 
-def _sync(envelope: dict[str, Any], body: Any, seen_us: int) -> Sync:
+def _sync(envelope: dict[str, Any], body: Any, seen_us: int, position: int) -> Sync:
     did, body = _did(envelope), _same_did(envelope, body, "sync")
     rev = body.get("rev")
     if type(rev) is not str or not Tid.matches(rev):
         _refuse("rev", "rev", rev)
-    return Sync(did=did, rev=rev, seen_us=seen_us)
+    return Sync(did=did, rev=rev, seen_us=seen_us, position=position)
 
 
 def _did(envelope: dict[str, Any]) -> str:

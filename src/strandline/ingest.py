@@ -28,8 +28,9 @@ from strandline.prepare import Given, Prepared, prepare
 from strandline.rebuild import Drift, rebuild, verify
 from strandline.register import REGISTER, REPO
 from strandline.schema import Column, Index, Row, Schema, Table, Type
+from strandline.session import Place
 
-__all__ = ["CURSOR", "DEAD_LETTER", "SEMANTICS", "Cursor", "Ingest", "Outcome", "layout_of"]
+__all__ = ["CURSOR", "DEAD_LETTER", "SEMANTICS", "Cursor", "Ingest", "Outcome", "cursors_of", "layout_of"]
 
 T = TypeVar("T")
 
@@ -124,9 +125,9 @@ class Ingest:
         """Do what needs no store: for `fold`, at another time or in another process."""
         return prepare(self.given, batch)
 
-    async def fold(self, batch: Sequence[Decoded] | Prepared, cursor: Cursor | None = None) -> None:
+    async def fold(self, batch: Sequence[Decoded] | Prepared, cursor: Cursor | Sequence[Cursor] | None = None) -> None:
         """
-        Take in a batch, and move the cursor, in one commit; then take the waiting jobs one step on.
+        Take in a batch, and move the cursor or cursors, in one commit; then take the waiting jobs one step on.
 
         A transaction that was interrupted is done again, whole.
 
@@ -135,7 +136,8 @@ class Ingest:
                 from `cursor`.
         """
         told = batch if isinstance(batch, Prepared) else self.prepare(batch)
-        folded = await _persistently(lambda: self._fold(told, cursor))
+        cursors = [cursor] if isinstance(cursor, Cursor) else cursor or ()
+        folded = await _persistently(lambda: self._fold(told, cursors))
         self._count(told, folded)
         if folded.jobs:
             await self._step(None)
@@ -150,6 +152,15 @@ class Ingest:
         rows = await self.store.get(CURSOR.name, [(source,)])
         return rows[source,][1] if rows else None
 
+    async def places(self, sources: Sequence[str]) -> list[Place]:
+        """Return how far streams were taken in, of those that ever were."""
+        rows = await self.store.get(CURSOR.name, [(key,) for it in sources for key in (it, _seen_at(it))])
+        return [
+            Place(it, rows[it,][1], rows[_seen_at(it),][1])
+            for it in sources
+            if (it,) in rows and (_seen_at(it),) in rows
+        ]
+
     async def rebuild(self) -> int:
         """
         Make all views anew from the registers; return how many registers were read.
@@ -162,7 +173,7 @@ class Ingest:
         """Yield every row of the views that is not what the registers say; finish the jobs first."""
         return verify(self.store, self.given, scratch)
 
-    async def _fold(self, batch: Prepared, cursor: Cursor | None) -> Folded:
+    async def _fold(self, batch: Prepared, cursors: Sequence[Cursor]) -> Folded:
         """Fold and commit a batch; its `jobs` are repos of any batch that wait for a step."""
         while True:
             async with self.store.transaction() as transaction:
@@ -171,8 +182,8 @@ class Ingest:
                 if not concerned:
                     folded = await fold(transaction, self.given, batch)
                     folded.put({DEAD_LETTER.name: await _letter_rows(transaction, batch.bad)})
-                    if cursor is not None:
-                        folded.put({CURSOR.name: {(cursor.source,): (cursor.source, cursor.position)}})
+                    if cursors:
+                        folded.put({CURSOR.name: {(it.source,): (it.source, it.position) for it in cursors}})
                     await transaction.commit(folded.changes)
                     folded.jobs = folded.jobs or waiting
                     return folded
@@ -200,6 +211,15 @@ class Ingest:
         it.control += batch.control
         it.bad.update(item.reason for item in batch.bad)
         it.quarantined.update(folded.quarantined)
+
+
+def cursors_of(place: Place) -> list[Cursor]:
+    """Return what keeps a place, for `Ingest.fold`; `Ingest.places` reads it back."""
+    return [Cursor(place.source, place.position), Cursor(_seen_at(place.source), place.seen_us)]
+
+
+def _seen_at(source: str) -> str:
+    return f"{source} seen"
 
 
 async def _persistently(work: Callable[[], Awaitable[T]]) -> T:

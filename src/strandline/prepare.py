@@ -56,6 +56,14 @@ class Prepared:
     def __len__(self) -> int:
         return len(self.writes) + len(self.others) + len(self.bad) + self.other + self.control
 
+    def extend(self, other: "Prepared") -> None:
+        """Add what comes after."""
+        self.writes += other.writes
+        self.others += other.others
+        self.bad += other.bad
+        self.other += other.other
+        self.control += other.control
+
     @property
     def dids(self) -> list[str]:
         """The repos that it concerns, each once."""

@@ -125,10 +125,9 @@ class Opened:
 
 @frozen
 class Arrived:
-    """Frames have come: what each says, and its position, None where it has none; in their order."""
+    """Frames have come: what each says, in their order."""
 
     items: Sequence[Decoded]
-    positions: Sequence[int | None]
 
 
 @frozen
@@ -182,7 +181,7 @@ class Connect:
 
 @frozen
 class Deliver:
-    """Take these in, in this order; then, and not before, the stream was taken in as far as this place."""
+    """Take these in, in this order; then the stream was taken in up to `place`, if there is one."""
 
     items: Sequence[Decoded]
     place: Place | None
@@ -370,17 +369,15 @@ def _arrived(session: Session, happening: Arrived, now_us: int) -> tuple[Session
     steps: list[Step] = []
     if session.place is not None and any(_is_outdated(item) for item in happening.items):
         steps.append(Gap(session.host, session.place.seen_us, None))
-    events = [
-        (position, item.seen_us)
-        for item, position in zip(happening.items, happening.positions, strict=True)
-        if position is not None and not isinstance(item, BadEvent | Control)
-    ]
+    events = [item for item in happening.items if not isinstance(item, BadEvent | Control)]
+    place = None
     if events:
-        asked_us, first_us = session.asked_us, events[0][1]
+        asked_us, first_us = session.asked_us, events[0].seen_us
         if asked_us is not None and session.host.generation == "v1" and first_us - asked_us > CLAMP_US:
             steps.append(Gap(session.host, asked_us, first_us))
-        heard = evolve(heard, place=Place(session.host.source, *events[-1]), asked_us=None, losses=0)
-    return heard, [*steps, Deliver(happening.items, heard.place)]
+        place = Place(session.host.source, events[-1].position, events[-1].seen_us)
+        heard = evolve(heard, place=place, asked_us=None, losses=0)
+    return heard, [*steps, Deliver(happening.items, place)]
 
 
 def _is_outdated(item: Decoded) -> bool:

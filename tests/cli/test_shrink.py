@@ -24,7 +24,7 @@ def test_only_what_is_guilty_is_left_and_in_order(guilty: set[int], size: int) -
 @given(st.lists(st.integers(0, 9), min_size=1), st.integers(1, 9))
 def test_nothing_left_can_be_left_out_alone(items: list[int], sum_: int) -> None:
     def fails(some: Any) -> bool:
-        return sum(some) >= sum_
+        return bool(sum(some) >= sum_)
 
     if fails(items):
         left = fewest(items, fails)

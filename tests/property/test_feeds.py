@@ -17,7 +17,7 @@ from attrs import evolve
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from strandline import Account, Event, Identity, Ingest, Store, open_store, run
+from strandline import Account, Commit, Event, Identity, Ingest, Store, open_store, run
 from strandline.forum import SCHEMA
 from strandline.forum.queries import (
     FeedPage,
@@ -30,7 +30,7 @@ from strandline.forum.queries import (
     thread,
     timeline,
 )
-from strandline.forum.records import COMMUNITY_PROFILE
+from strandline.forum.records import BLOCK, COMMUNITY_PROFILE, SUBSCRIPTION
 from strandline.forum.testing import reference
 from strandline.forum.testing.strategies import CALM, COMMUNITIES, PEOPLE, POOLS, POSTS, SKETCHES, logs
 from strandline.testing.laws import Dying, Killed, wipe
@@ -155,6 +155,18 @@ def _same_feeds(store: Store, log: list[Event], asked: dict[str, Any], told_to_r
         assert walked(discover, store, viewer=viewer, **asked) == expected, "discover"
         expected = reference.timeline(log, viewer, **told_to_reference)
         assert walked(timeline, store, viewer, **asked) == expected, "timeline"
+
+
+def test_what_a_viewer_blocks_is_in_no_timeline_of_theirs(stores: Sequence[Store]) -> None:
+    subscription = next(it for it in CALM if isinstance(it, Commit) and it.collection == SUBSCRIPTION)
+    assert subscription.record is not None
+    record = {key: subscription.record[key] for key in ("subject", "createdAt")}
+    block = evolve(subscription, collection=BLOCK, record={"$type": BLOCK, **record})
+    for store in stores:
+        told(store, CALM)
+        assert run(timeline(store, subscription.did)).posts
+        told(store, [*CALM, block])
+        assert run(timeline(store, subscription.did)).posts == ()
 
 
 def test_what_is_asked_by_name_is_what_the_dump_tells(stores: Sequence[Store]) -> None:

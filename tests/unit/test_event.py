@@ -559,3 +559,19 @@ def test_real_v2_frames_say_what_their_json_says(vectors: Path) -> None:
 def test_real_v2_frames_with_a_corrupt_time_are_bad_for_it(vectors: Path) -> None:
     lines = lines_of(vectors, "v2_frames_corrupt_time.jsonl")
     assert [refused(line) for line in lines] == ["time"] * 5
+
+
+def test_a_position_is_that_of_the_wire_and_no_part_of_what_happened() -> None:
+    v1 = decode(
+        b'{"did":"did:web:a.example","time_us":7,"kind":"commit","commit":{"rev":"3k2aaaaaaaaa2","operation":"delete",'
+        b'"collection":"a.b.c","rkey":"k"}}'
+    )
+    v2 = decode(
+        b'{"$type":"message","payload":{"$type":"network.bsky.jetstream.subscribeEvents#commit","seq":35610,'
+        b'"did":"did:web:a.example","time":"1970-01-01T00:00:00.000007Z","rev":"3k2aaaaaaaaa2","operation":"delete",'
+        b'"collection":"a.b.c","rkey":"k"}}'
+    )
+    assert isinstance(v1, Commit)
+    assert isinstance(v2, Commit)
+    assert (v1.position, v2.position) == (7, 35610)
+    assert v1 == v2

@@ -36,11 +36,12 @@ from strandline.forum.dump import dump_lines
 from strandline.forum.records import POST, VOTE
 from strandline.forum.testing.strategies import ANN, BOB, CALM, SEA
 from strandline.forum.world import world
-from strandline.ingest import CURSOR, DEAD_LETTER
+from strandline.ingest import CURSOR, DEAD_LETTER, cursors_of
 from strandline.jobs import step
 from strandline.ports import Changes, Key
 from strandline.register import REGISTER
 from strandline.schema import Row
+from strandline.session import Place
 
 NOON_US = 1_767_268_800_000_000
 CREATED = "2026-01-01T12:00:00Z"
@@ -577,3 +578,11 @@ def test_the_cost_of_a_batch_is_that_of_the_batch_whatever_the_index_holds() -> 
     assert written < 1.5 * small_written, costs
     assert found <= asked, costs
     assert asked < 20 * size, costs
+
+
+def test_a_place_is_kept_with_its_rows_and_read_back(store: Store) -> None:
+    ingest = Ingest(store, SCHEMA)
+    place = Place("jetstream v2 east.example", 77, NOON_US)
+    run(ingest.fold([], cursors_of(place)))
+    run(ingest.fold([], Cursor("a file", 3)))
+    assert run(ingest.places(["jetstream v2 west.example", place.source, "a file"])) == [place]

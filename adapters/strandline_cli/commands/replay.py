@@ -108,6 +108,7 @@ def _take_in(ingest: Ingest, log: str, size: int, resume: bool, sofar: Sofar, pr
             position += len(batch)
             run(ingest.fold(batch, Cursor(source, position)))
             progress.took(len(batch))
+            del batch  # it is great, and the next is about to be made
 
 
 def _pass_over(log: str, lines: Iterator[bytes], count: int) -> None:

@@ -1,0 +1,255 @@
+"""
+What `strandline.session` says, done: connect, wait, decode, deliver.
+
+All is one task, but for the reading of the socket: a batch is delivered before the next is decoded, so what a session
+takes for delivered is.
+"""
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Final
+
+import zstandard
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus, WebSocketException
+
+from strandline.errors import StoreError
+from strandline.event import BadEvent, Control, Decoded
+from strandline.session import (
+    Arrived,
+    Closed,
+    Connect,
+    Deliver,
+    Disconnect,
+    FetchDictionary,
+    Fetched,
+    Gap,
+    Happening,
+    Host,
+    Interrupted,
+    Opened,
+    Place,
+    Ponged,
+    Refused,
+    Session,
+    Sleep,
+    Step,
+    Stop,
+    Waited,
+    began,
+    step,
+)
+from strandline_jetstream.connection import Connection
+from strandline_jetstream.frames import Unpacker, dictionary_of
+from strandline_jetstream.status import Status
+
+__all__ = ["Follower"]
+
+MAX_FRAME_BYTES: Final = 32 * 1024 * 1024
+"""A frame over it ends the connection; a line over 4 MiB within it is a bad event."""
+MAX_QUEUE: Final = 1024
+"""Frames that the websocket itself holds; at its default of 16 it stops and starts reading all the time."""
+FIRST_PAUSE_S: Final = 0.25
+LONGEST_PAUSE_S: Final = 30.0
+PATIENCE_S: Final = 300.0
+
+
+class Follower:
+    """
+    Follows a Jetstream until it is interrupted.
+
+    Args:
+        session: Where to begin.
+        deliver: Takes in a batch, and keeps the place with it if there is one; raises StoreError having done neither.
+        patience_s: How long a batch is tried again while the store is in trouble.
+
+    Attributes:
+        status: How it goes.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        deliver: Callable[[Sequence[Decoded], Place | None], Awaitable[None]],
+        *,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        self.status = Status()
+        self._session, self._deliver, self._patience_s = session, deliver, patience_s
+        self._stirred, self._interrupted = asyncio.Event(), asyncio.Event()
+        self._connection: Connection | None = None
+        self._unpacker = Unpacker()
+        self._dictionaries: dict[int, bytes] = {}
+        self._until_s = 0.0
+
+    def interrupt(self) -> None:
+        """End it: the batch in hand is delivered, nothing after it."""
+        self._interrupted.set()
+        self._stirred.set()
+
+    async def follow(self) -> str:
+        """
+        Follow until interrupted, or until nothing more can be done; return why, "" if interrupted.
+
+        Raises:
+            StoreError: the store was in trouble for longer than the patience; the place is where it was.
+        """
+        self._session, steps = began(self._session)
+        try:
+            while True:
+                happening: Happening | None = None
+                for it in steps:
+                    if isinstance(it, Stop):
+                        return it.reason
+                    happening = await self._do(it) or happening
+                happening = happening or await self._next()
+                now_us = time.monotonic_ns() // 1000
+                self._session, steps = step(self._session, happening, now_us, random.random())
+        finally:
+            await self._disconnect()
+
+    async def _do(self, it: Step) -> Happening | None:
+        match it:
+            case Connect():
+                return await self._unless_interrupted(self._connect(it))
+            case Deliver():
+                return await self._deliver_patiently(it)
+            case Sleep():
+                self._until_s = time.monotonic() + it.us / 1e6
+            case FetchDictionary():
+                return await self._unless_interrupted(self._fetch(it.host))
+            case Gap():
+                self.status.gaps += 1
+            case Disconnect():
+                await self._disconnect()
+        return None
+
+    async def _unless_interrupted(self, work: Coroutine[None, None, Happening]) -> Happening:
+        """Return what comes of waiting for a host, which may take long; an interruption does not wait for it."""
+        tasks = asyncio.create_task(work), asyncio.create_task(self._interrupted.wait())
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            return tasks[0].result() if tasks[0].done() else Interrupted()
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def _next(self) -> Happening:
+        """Wait for what happens next."""
+        while True:
+            if self._interrupted.is_set():
+                return Interrupted()
+            self._stirred.clear()
+            due_s, happening = self._at_hand()
+            if happening is not None:
+                return happening
+            try:
+                await asyncio.wait_for(self._stirred.wait(), due_s)
+            except TimeoutError:
+                continue
+
+    def _at_hand(self) -> tuple[float, Happening | None]:
+        """Return what has happened; if nothing, after how many seconds to look again at the latest."""
+        left_s = self._until_s - time.monotonic()
+        connection = self._connection
+        due_s = connection.due_s() if connection else None
+        if connection is not None and due_s is not None and due_s <= 0:
+            return 0.0, Arrived([self._unpacker.decode(frame) for frame in connection.take()])
+        if connection is not None and connection.ponged:
+            connection.ponged = False
+            return 0.0, Ponged()
+        if connection is not None and connection.closed is not None:
+            self._connection, self.status.connected = None, False
+            self.status.last_error = "closed {} {}".format(*connection.closed).rstrip()
+            return 0.0, Closed(*connection.closed)
+        if left_s <= 0 and due_s is None:
+            return 0.0, Waited()
+        return max(0.0, left_s) if due_s is None else due_s, None
+
+    async def _connect(self, it: Connect) -> Happening:
+        await self._disconnect()
+        self.status.host = it.host.source
+        self._unpacker = Unpacker(None if it.dictionary is None else self._dictionaries[it.dictionary])
+        try:
+            socket = await connect(
+                it.url,
+                compression=None,
+                ping_interval=None,
+                close_timeout=1,
+                max_size=MAX_FRAME_BYTES,
+                max_queue=MAX_QUEUE,
+            )
+        except InvalidStatus as refused:
+            happening = _refusal(refused)
+            self.status.last_error = f"HTTP {happening.status} {happening.error} {happening.message}".rstrip()
+            return happening
+        except (OSError, WebSocketException) as error:
+            self.status.last_error = str(error)
+            return Closed(1006, str(error))
+        self._connection = Connection(socket, self._stirred)
+        self.status.connected = True
+        self.status.connections += 1
+        return Opened()
+
+    async def _disconnect(self) -> None:
+        connection, self._connection, self.status.connected = self._connection, None, False
+        if connection is not None:
+            await connection.close()
+
+    async def _fetch(self, host: Host) -> Fetched:
+        try:
+            number, data = await asyncio.to_thread(dictionary_of, host)
+        except (OSError, ValueError, zstandard.ZstdError) as error:
+            self.status.last_error = f"no dictionary: {error}"
+            return Fetched(None)
+        self._dictionaries[number] = data
+        return Fetched(number)
+
+    async def _deliver_patiently(self, it: Deliver) -> Happening | None:
+        """Deliver; while the store is in trouble, wait and try the same again."""
+        until_s, pause_s = time.monotonic() + self._patience_s, FIRST_PAUSE_S
+        while True:
+            try:
+                await self._deliver(it.items, it.place)
+            except StoreError as error:
+                self.status.last_error = str(error)
+                if time.monotonic() + pause_s > until_s:
+                    raise
+                if await _is_set_within(self._interrupted, pause_s):
+                    return Interrupted()
+                pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)
+            else:
+                self._count(it)
+                return None
+
+    def _count(self, it: Deliver) -> None:
+        for item in it.items:
+            if isinstance(item, BadEvent):
+                self.status.bad[item.reason] += 1
+            elif isinstance(item, Control):
+                self.status.control += 1
+                self.status.last_error = item.detail if item.name == "error" else self.status.last_error
+            else:
+                self.status.events += 1
+        self.status.seen_us = it.place.seen_us if it.place else self.status.seen_us
+        self.status.queue = len(self._connection) if self._connection else 0
+
+
+def _refusal(error: InvalidStatus) -> Refused:
+    try:
+        told = json.loads(error.response.body or b"")
+    except ValueError:
+        told = None
+    told = told if isinstance(told, dict) else {}
+    return Refused(error.response.status_code, str(told.get("error", "")), str(told.get("message", "")))
+
+
+async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True

@@ -1,0 +1,90 @@
+"""
+Frames into events, and the zstd dictionaries that unpack them.
+
+A frame of any size or content becomes one item: what unpacks to more than a line may hold, or to nothing, is a bad
+event. Nothing is unpacked further than that bound.
+
+Source: https://github.com/bluesky-social/jetstream (README, `getZstdDictionary`)
+"""
+
+from importlib.resources import files
+from typing import Final
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+import zstandard
+
+from strandline.event import MAX_LINE_BYTES, BadEvent, Decoded, decode
+from strandline.session import Host
+
+__all__ = ["Unpacker", "dictionary_of", "host_of"]
+
+MAX_DICTIONARY_BYTES: Final = 4 * 1024 * 1024
+FETCH_S: Final = 10.0
+
+
+class Unpacker:
+    """Decodes frames: text as it is, binary as one zstd frame each, with a dictionary."""
+
+    def __init__(self, dictionary: bytes | None = None) -> None:
+        data = None if dictionary is None else zstandard.ZstdCompressionDict(dictionary)
+        self._zstd = zstandard.ZstdDecompressor(dict_data=data)
+
+    def decode(self, frame: str | bytes) -> Decoded:
+        """
+        Return what a frame says.
+
+        >>> Unpacker().decode(b"no zstd").reason
+        'json'
+        """
+        if isinstance(frame, str):
+            return decode(frame.encode("utf-8", "surrogatepass"))
+        try:
+            line = self._unpacked(frame)
+        except zstandard.ZstdError as error:
+            return BadEvent("json", f"a binary frame is not zstd: {error}", frame)
+        if len(line) > MAX_LINE_BYTES:
+            return BadEvent("line-too-long", f"a frame unpacks to more than {MAX_LINE_BYTES} bytes", frame)
+        return decode(line)
+
+    def _unpacked(self, frame: bytes) -> bytes:
+        """Return what it unpacks to, or one byte more than a line may hold of it."""
+        size = zstandard.frame_content_size(frame)
+        if 0 <= size <= MAX_LINE_BYTES:
+            return self._zstd.decompress(frame)
+        with self._zstd.stream_reader(frame) as reader:
+            return reader.read(MAX_LINE_BYTES + 1)
+
+
+def dictionary_of(host: Host) -> tuple[int, bytes]:
+    """
+    Return the dictionary of a host, with its id; waits for the network where it is not part of the package.
+
+    Raises:
+        OSError: it cannot be fetched.
+        zstandard.ZstdError: what was fetched is none.
+    """
+    if host.generation == "v1":
+        data = files("strandline_jetstream").joinpath("legacy_subscribe.zdict").read_bytes()
+    else:
+        url = host.url.rstrip("/").replace("ws", "http", 1)
+        with urlopen(f"{url}/xrpc/network.bsky.jetstream.getZstdDictionary", timeout=FETCH_S) as answer:
+            data = answer.read(MAX_DICTIONARY_BYTES)
+    return zstandard.ZstdCompressionDict(data, dict_type=zstandard.DICT_TYPE_FULLDICT).dict_id(), data
+
+
+def host_of(url: str) -> Host:
+    """
+    Return the Jetstream at a URL: v1 where its path is `/subscribe`, else v2.
+
+    >>> host_of("wss://jetstream.example/subscribe")
+    Host(url='wss://jetstream.example', generation='v1')
+
+    Raises:
+        ValueError: it is no URL of a websocket, or has another path.
+    """
+    parts = urlsplit(url)
+    path = parts.path.rstrip("/")
+    if parts.scheme not in ("ws", "wss") or not parts.netloc or path not in ("", "/subscribe") or parts.query:
+        raise ValueError(f"{url!r} is no Jetstream: write wss://HOST for v2, wss://HOST/subscribe for v1")
+    return Host(f"{parts.scheme}://{parts.netloc}", "v1" if path else "v2")
