@@ -5,7 +5,8 @@ Source: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTR
 """
 
 import re
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from collections.abc import Mapping
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from attrs import frozen
 
@@ -31,6 +32,7 @@ class Address:
         pool_size: How many connections it opens at most.
         connect_timeout_s: How long one attempt to connect may take, seconds.
         shown: The URL without its password.
+        folders: Where the server's sockets are said to be.
     """
 
     dsn: str
@@ -39,6 +41,7 @@ class Address:
     pool_size: int = 8
     connect_timeout_s: int = 10
     shown: str
+    folders: tuple[str, ...] = ()
 
     @property
     def proxied(self) -> bool:
@@ -71,11 +74,17 @@ def address_of(url: str) -> Address:
         pool_size=sizes.get("pool_size", 8),
         connect_timeout_s=sizes.get("connect_timeout", 10),
         shown=shown,
+        folders=tuple(host for host in _hosts(parts.netloc, ours) if host.startswith("/")),
     )
 
 
 _LEAST = {"statement_cache_size": 0, "pool_size": LEAST_CONNECTIONS, "connect_timeout": 1}
 _OURS = {"schema", *_LEAST}
+
+
+def _hosts(netloc: str, given: Mapping[str, str]) -> list[str]:
+    listed = given.get("host") or unquote(netloc.rpartition("@")[2])
+    return listed.split(",")
 
 
 def _number(shown: str, name: str, text: str, least: int) -> int:

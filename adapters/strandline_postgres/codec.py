@@ -13,12 +13,17 @@ from strandline.packing import PACKED_BYTES, packed, packed_places, spelt
 from strandline.ports import Key
 from strandline.schema import Row, Table, Type
 
-__all__ = ["Chunk", "chunks", "columns_of", "decoder"]
+__all__ = ["FIRST_ROWS", "Chunk", "chunks", "columns_of", "decoder", "next_rows"]
 
 CHUNK_ROWS = 5000
 CHUNK_BYTES = 32 * 1024 * 1024
 """So many rows, or so much text in them, are said in one statement: a message has at most 1 GiB."""
 
+FIRST_ROWS = 64
+"""So many rows are fetched first; then `next_rows`."""
+
+_MOST_ROWS = 512
+_FETCHED_BYTES = 4 * 1024 * 1024
 _MARK = b"\xff"
 
 Chunk = list[list[Any]]
@@ -32,7 +37,7 @@ def chunks(table: Table, rows: Iterable[Row]) -> Iterator[Chunk]:
     Raises:
         StoreError: a row has not as many values as the table has columns.
     """
-    long = [at for at, column in enumerate(table.columns) if column.type in (Type.JSON, Type.TEXT, Type.BYTES)]
+    long = _long_places(table)
     places, wide = packed_places(table), len(table.columns)
     held: list[Row] = []
     size = 0
@@ -40,12 +45,19 @@ def chunks(table: Table, rows: Iterable[Row]) -> Iterator[Chunk]:
         if len(row) != wide:
             raise StoreError(f"table {table.name!r}: a row of {len(row)} values; it has {wide} columns: {row!r}")
         held.append(row)
-        size += sum([len(row[at]) for at in long if isinstance(row[at], str | bytes)])
+        size += _length(row, long)
         if len(held) == CHUNK_ROWS or size > CHUNK_BYTES:
             yield _columns(held, places)
             held, size = [], 0
     if held:
         yield _columns(held, places)
+
+
+def next_rows(table: Table, records: Sequence[Any]) -> int:
+    """Return how many rows to fetch after these, so that about 4 MiB are held: 1 to 512, by powers of two."""
+    long = _long_places(table)
+    most = max(1, _FETCHED_BYTES * len(records) // (1 + sum([_length(record, long) for record in records])))
+    return int(min(_MOST_ROWS, 1 << (most.bit_length() - 1)))
 
 
 def columns_of(keys: Sequence[Key], size: int) -> Chunk:
@@ -67,6 +79,14 @@ def decoder(table: Table) -> Callable[[Iterable[Any]], list[Row]]:
         return tuple(values)
 
     return lambda records: list(map(decoded, records))
+
+
+def _long_places(table: Table) -> list[int]:
+    return [at for at, column in enumerate(table.columns) if column.type in (Type.JSON, Type.TEXT, Type.BYTES)]
+
+
+def _length(row: Any, places: Sequence[int]) -> int:
+    return sum([len(row[at]) for at in places if isinstance(row[at], str | bytes)])
 
 
 def _columns(rows: Sequence[Row], places: Sequence[int]) -> Chunk:

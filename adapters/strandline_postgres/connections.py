@@ -21,9 +21,9 @@ from contextlib import (
 from typing import Any, Final, Protocol
 
 import asyncpg
-from attrs import define
+from attrs import define, field
 
-from strandline.errors import StoreError
+from strandline.errors import StoreError, StoreInterrupted
 from strandline_postgres.address import Address
 from strandline_postgres.faults import ERRORS, is_away, is_closed, store_error
 
@@ -38,6 +38,7 @@ BATCH: Final = "ISOLATION LEVEL READ COMMITTED READ WRITE"
 
 _SETTINGS_OF_OURS = {"jit": "off", "plan_cache_mode": "force_generic_plan"}
 _SETTINGS = "SET LOCAL jit = off; SET LOCAL plan_cache_mode = force_custom_plan"
+_LIMITS = {BATCH: "; SET LOCAL idle_in_transaction_session_timeout = '2min'"}
 _FIRST_NAP_S, _LONGEST_NAP_S = 0.02, 1.0
 _SAVEPOINT = "SAVEPOINT strandline"
 _RELEASE = f"RELEASE {_SAVEPOINT}"
@@ -107,6 +108,11 @@ async def pool_at(address: Address, *, write: bool) -> Any:
     )
 
 
+def _begin(mode: str) -> str:
+    """Return what begins a transaction; a writer that hangs lets the others go on after two minutes."""
+    return f"BEGIN {mode}; {_SETTINGS}{_LIMITS.get(mode, '')}"
+
+
 @define
 class Pooled:
     """
@@ -125,16 +131,22 @@ class Pooled:
     owned: bool
     ours: bool = False
     patience_s: float = PATIENCE_S
+    _nap_s: float = field(default=_FIRST_NAP_S, init=False)
 
     @asynccontextmanager
     async def begin(self, mode: str, then: str = "") -> AsyncIterator[Any]:
         """Begin a transaction on a connection of its own; see `Connections.begin`."""
-        connection = await self._begun(f"BEGIN {mode}; {_SETTINGS}; {then}")
+        connection = await self._begun(f"{_begin(mode)}; {then}")
         try:
             async with _ended(self, connection, "COMMIT", "ROLLBACK"):
                 yield connection
+        except StoreInterrupted:
+            nap_s, self._nap_s = self._nap_s, min(4 * self._nap_s, _LONGEST_NAP_S)
+            await asyncio.sleep(nap_s)  # who cut it short may still be at work
+            raise
         finally:
             await self.pool.release(connection)
+        self._nap_s = _FIRST_NAP_S
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Any]:
@@ -235,7 +247,7 @@ class Lent:
             await self._check_isolation(mode)
             first, commit, rollback = _SAVEPOINT, _RELEASE, _BACK
         else:
-            first, commit, rollback = f"BEGIN {mode}; {_SETTINGS}", "COMMIT", "ROLLBACK"
+            first, commit, rollback = _begin(mode), "COMMIT", "ROLLBACK"
         with self.translated(self.connection):
             await self.connection.execute(first)
         async with _ended(self, self.connection, commit, rollback):

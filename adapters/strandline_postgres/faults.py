@@ -35,6 +35,8 @@ _AGAIN = "the transaction was cut short; it is done again"
 _AWAY = {"57P01", "57P02", "57P03", "57P05", "25P03", "53300"}
 """The server stops, starts, ended the session, or has no connection free; and all of class 08."""
 
+_OTHER_TALK = "08P01"
+
 _BY_CODE: Mapping[str, tuple[type[StoreError], str]] = {
     "40001": (StoreInterrupted, _AGAIN),
     "40P01": (StoreInterrupted, _AGAIN),
@@ -45,6 +47,7 @@ _BY_CODE: Mapping[str, tuple[type[StoreError], str]] = {
     "42501": (StoreReadOnly, "may not be used so by this role; check its grants"),
     "XX001": (StoreCorrupt, "is damaged; restore a backup, or replay the log into a new store"),
     "XX002": (StoreCorrupt, "has a damaged index; REINDEX it, or restore a backup"),
+    _OTHER_TALK: (StoreError, "does not talk as PostgreSQL does; behind a proxy add statement_cache_size=0 to its URL"),
     "28P01": (StoreError, "cannot be opened: the password is wrong"),
     "28000": (StoreError, "cannot be opened: the server refuses this login"),
     "3D000": (StoreError, "cannot be opened: there is no such database"),
@@ -60,7 +63,7 @@ def is_away(error: BaseException, connection: Any = None) -> bool:
     """Tell whether the connection was lost or could not be had, so that another one may help."""
     if isinstance(error, asyncpg.PostgresError):
         code = error.sqlstate or ""
-        return code.startswith("08") or code in _AWAY
+        return (code.startswith("08") and code != _OTHER_TALK) or code in _AWAY
     if isinstance(error, OSError | EOFError | asyncpg.TargetServerAttributeNotMatched):
         return not isinstance(error, PermissionError)
     return connection is not None and is_closed(connection)

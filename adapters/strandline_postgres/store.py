@@ -11,19 +11,30 @@ Source: https://www.postgresql.org/docs/current/transaction-iso.html
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import asyncpg
 
-from strandline.errors import StoreError, StoreInterrupted, StoreLocked, StoreStale, UnknownStore
+from strandline.errors import (
+    StoreError,
+    StoreInterrupted,
+    StoreLocked,
+    StoreReadOnly,
+    StoreStale,
+    StoreUnavailable,
+    UnknownStore,
+)
 from strandline.ports import Key, Layout
 from strandline.schema import Row, Table
 from strandline_postgres import sql
 from strandline_postgres.address import address_of
+from strandline_postgres.codec import FIRST_ROWS, next_rows
 from strandline_postgres.connections import BATCH, PATIENCE_S, READ, SNAPSHOT, Connections, Lent, Pooled, pool_at
 from strandline_postgres.faults import ERRORS, is_closed
 from strandline_postgres.following import follow
 from strandline_postgres.generations import Generations
+from strandline_postgres.growth import Growth
 from strandline_postgres.locks import Locks
 from strandline_postgres.migrations import is_there, migrate, refuse_version
 from strandline_postgres.sql import Tables
@@ -39,7 +50,6 @@ TRIES: Final = 5
 OPENING_PATIENCE_S: Final = 5.0
 """How long a server that is away is tried when a store is opened."""
 
-_CHUNK = 1000
 _NEVER_IDLE = "SET LOCAL idle_in_transaction_session_timeout = 0"
 
 
@@ -61,6 +71,7 @@ class PostgresStore:
         self._locks = Locks(schema)
         self._generations = Generations(connections, layout, self.tables, self._locks)
         self._speech = Speech.of(layout)
+        self._growth = Growth(connections, layout)
         self._write, self._stale = write, stale
         self._meta: Mapping[str, str] = {}
         self._beside: Tables | None = None
@@ -96,9 +107,14 @@ class PostgresStore:
         """Begin a transaction, once no other writer is in one and no rebuild is at work."""
         within = self._beside is not None or self._rebuilding
         lock = self._locks.writing_beside if within else self._locks.writing
+        if not self._write:
+            raise StoreReadOnly(f"the store {self.connections.shown!r} was opened for reading")
         async with self.connections.begin(BATCH, lock) as connection:
             channel = None if self._beside else self.tables.channel
-            yield self._transaction(connection, await self._written(connection), channel, self._refusal())
+            tables = await self._written(connection)
+            transaction = self._transaction(connection, tables, channel, self._refusal())
+            yield transaction
+        await self._growth.told(tables, transaction.written)
 
     async def get(self, table: str, keys: Collection[Key]) -> dict[Key, Row]:
         """Return the rows at `keys`."""
@@ -276,11 +292,13 @@ class PostgresStore:
         cursor = tables.cursor(table)
         with self.connections.translated(connection):
             await connection.execute(f"DECLARE {cursor} NO SCROLL CURSOR FOR {tables.scan(table)}")
+        count = FIRST_ROWS
         while True:
             with self.connections.translated(connection):
-                records = await connection.fetch(f"FETCH FORWARD {_CHUNK} FROM {cursor}")
+                records = await connection.fetch(f"FETCH FORWARD {count} FROM {cursor}")
             if not records:
                 break
+            count = next_rows(table, records)
             yield self._speech.rows(table, records)
         with self.connections.translated(connection):
             await connection.execute(f"CLOSE {cursor}")
@@ -305,6 +323,10 @@ async def open_store(url: str, layout: Layout, *, write: bool = True, stale: boo
         StoreError: it is not there, or cannot be opened.
     """
     address = address_of(url)
+    if address.folders and not any(Path(folder).is_dir() for folder in address.folders):
+        raise StoreUnavailable(
+            f"the store {address.shown!r} cannot be reached: there is no folder {address.folders[0]!r}"
+        )
     try:
         pool = await pool_at(address, write=write)
     except (ValueError, *ERRORS):

@@ -5,11 +5,12 @@ Rows are written sorted by key, so that they fall side by side in the trees, and
 locks lock rows in one order.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from strandline.errors import StoreError
 from strandline.ports import Changes, Key, Layout
@@ -62,6 +63,7 @@ class PostgresTransaction:
 
     Attributes:
         connection: The driver's connection: an application may write its own rows on it, before the commit.
+        written: How many rows it has put into each table.
     """
 
     connection: Any
@@ -70,6 +72,7 @@ class PostgresTransaction:
     _translated: Callable[[Any], AbstractContextManager[None]]
     _channel: str | None = None
     _refusal: StoreError | None = None
+    written: Counter[str] = field(factory=Counter)
 
     async def load(self, table: str, keys: Collection[Key]) -> dict[Key, Row]:
         """Return the rows at `keys`."""
@@ -124,6 +127,7 @@ class PostgresTransaction:
             statement = self._say("insert", table)
             for columns in chunks(table, (row for _, row in ordered if row is not None)):
                 await self.connection.execute(statement, *columns)
+                self.written[table.name] += len(columns[0])
 
     async def _tell(self, channel: str, moved: Sequence[str]) -> None:
         with self._translated(self.connection):

@@ -18,7 +18,7 @@ NUMBERS = count()
 
 class TestPostgres18(StoreConformance):
     durable: ClassVar[bool] = True
-    examples: ClassVar[int] = 400 if FULL else 40
+    examples: ClassVar[int] = 400 if FULL else 15
     version: ClassVar[int] = 18
 
     @pytest.fixture(autouse=True)
@@ -37,10 +37,10 @@ class TestPostgres18(StoreConformance):
 
 
 class TestPostgres17(TestPostgres18):
-    examples: ClassVar[int] = 40 if FULL else 4
+    examples: ClassVar[int] = 40 if FULL else 2
     version: ClassVar[int] = 17
 
 
 class TestPostgres15(TestPostgres18):
-    examples: ClassVar[int] = 40 if FULL else 4
+    examples: ClassVar[int] = 40 if FULL else 2
     version: ClassVar[int] = 15
