@@ -68,7 +68,7 @@ def address_of(url: str) -> Address:
     theirs = [(name, value) for name, value in given if name not in _OURS]
     sizes = {name: _number(shown, name, ours[name], least) for name, least in _LEAST.items() if name in ours}
     return Address(
-        dsn=parts._replace(query=urlencode(theirs, quote_via=quote)).geturl(),
+        dsn=f"{parts.scheme}://{parts.netloc}{parts.path}{'?' * bool(theirs)}{urlencode(theirs, quote_via=quote)}",
         schema=_schema(shown, ours.get("schema", "strandline")),
         statement_cache_size=sizes.get("statement_cache_size", 200),
         pool_size=sizes.get("pool_size", 8),

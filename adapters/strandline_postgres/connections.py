@@ -23,7 +23,7 @@ from typing import Any, Final, Protocol
 import asyncpg
 from attrs import define, field
 
-from strandline.errors import StoreError, StoreInterrupted
+from strandline.errors import StoreError, StoreInterrupted, UnknownStore
 from strandline_postgres.address import Address
 from strandline_postgres.faults import ERRORS, is_away, is_closed, store_error
 
@@ -37,7 +37,7 @@ SNAPSHOT: Final = "ISOLATION LEVEL REPEATABLE READ READ ONLY"
 BATCH: Final = "ISOLATION LEVEL READ COMMITTED READ WRITE"
 
 _SETTINGS_OF_OURS = {"jit": "off", "plan_cache_mode": "force_generic_plan"}
-_SETTINGS = "SET LOCAL jit = off; SET LOCAL plan_cache_mode = force_custom_plan"
+_SETTINGS = "SET LOCAL jit_above_cost = -1; SET LOCAL plan_cache_mode = force_custom_plan"
 _LIMITS = {BATCH: "; SET LOCAL idle_in_transaction_session_timeout = '2min'"}
 _FIRST_NAP_S, _LONGEST_NAP_S = 0.02, 1.0
 _SAVEPOINT = "SAVEPOINT strandline"
@@ -212,6 +212,8 @@ class Pooled:
             if connection is not None:
                 await _undo(connection, "ROLLBACK")
                 await self.pool.release(connection)
+            if connection is None and isinstance(error, ValueError):
+                raise UnknownStore(f"{self.shown!r} is no URL of a PostgreSQL database") from None
             if not isinstance(error, ERRORS):
                 raise
             if away:

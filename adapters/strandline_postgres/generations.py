@@ -98,9 +98,9 @@ class Generations:
             with suppress(asyncpg.LockNotAvailableError):
                 async with savepoint(connection):
                     await connection.execute(_WAIT_FOR_SCANS)
-                    for name in await connection.fetch(_TABLES, sql.quoted(self.tables.schema)):
-                        if _number(name[0]) != tables.generation:
-                            await connection.execute(self.tables.drop_table(name[0]))
+                    for name in await self._found(connection, meta):
+                        if _number(name) != tables.generation:
+                            await connection.execute(self.tables.drop_table(name))
 
     async def drop_all_but(self, number: int, lock: str = "SELECT true") -> None:
         """Drop the tables of other generations, but those that a scan still reads; none unless `lock` is true."""
@@ -140,7 +140,13 @@ class Generations:
         """Return the names of all tables of any generation."""
         async with self.connections.begin(READ) as connection:
             with self.connections.translated(connection):
-                return [name for (name,) in await connection.fetch(_TABLES, sql.quoted(self.tables.schema))]
+                return await self._found(connection, dict(await connection.fetch(self.tables.read_meta())))
+
+    async def _found(self, connection: Any, meta: Mapping[str, str]) -> list[str]:
+        """Return the names of all tables of any generation; what is not of a view of ours, is somebody else's."""
+        ours = self.tables.views | set(json.loads(meta.get(sql.VIEWS, "[]")))
+        names = [name for (name,) in await connection.fetch(_TABLES, sql.quoted(self.tables.schema))]
+        return [name for name in names if name.rpartition(".")[0] in ours]
 
 
 def _number(name: str) -> int:
