@@ -9,16 +9,27 @@ zero are no row.
 The algebra is that of weighted sets: https://github.com/brurucy/pydbsp tells it well.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from attrs import Factory, define, frozen
 
-from strandline.event import canonical
+from strandline.event import MAX_URI_BYTES, canonical
 from strandline.schema import Attach, Column, Effective, Index, Keys, Live, Row, Rows, Table, Type
 
-__all__ = ["DORMANT", "Election", "Moved", "attach_rows", "effective_rows", "elections", "row_sums", "sum_rows"]
+__all__ = [
+    "DORMANT",
+    "Election",
+    "Moved",
+    "attach_rows",
+    "effective_rows",
+    "elections",
+    "row_sums",
+    "seat_of",
+    "sum_rows",
+]
 
 Key = tuple[Any, ...]
 Moved = tuple[Any, Any]
@@ -185,23 +196,37 @@ def effective_rows(
         field = [Candidate(rev, rkey, shown) for rkey, (rev, shown) in election.came.items()]
         if held is not None and held.rkey not in election.left:
             field.append(held)
+        seat = seat_of(view, pair)
         heir = _heir(election, heirs.get(pair, ()))
         best = max((*field, heir) if heir else field, key=_by_rev, default=None)
         dormant = 0 if row is None else row[-1]
         for rkey in election.left:
             if held is None or rkey != held.rkey:
-                elected.dormant[(view.name, *pair, rkey)] = None
+                elected.dormant[(*seat, rkey)] = None
                 dormant -= 1
         if heir is not None and best is heir:
-            elected.dormant[(view.name, *pair, heir.rkey)] = None
+            elected.dormant[(*seat, heir.rkey)] = None
             dormant -= 1
         for loser in field:
             if loser is not best:
-                key = (view.name, *pair, loser.rkey)
+                key = (*seat, loser.rkey)
                 elected.dormant[key] = (*key, loser.rev, canonical(list(loser.shown)).decode())
                 dormant += 1
         elected.rows[pair] = None if best is None else (*pair, best.rkey, best.rev, *best.shown, dormant)
     return elected
+
+
+def seat_of(view: Effective, pair: Key) -> Key:
+    """
+    Return where the dormant rows of a pair stand: view, subject, actor.
+
+    A subject over 1,200 bytes, which only a did can be, is told by its SHA-256: stores that keep keys in pages of 8 kB
+    hold no key of more than about 2,700 bytes.
+    """
+    subject, actor = pair
+    if len(subject) > MAX_URI_BYTES:
+        subject = f"sha256:{hashlib.sha256(subject.encode()).hexdigest()}"
+    return view.name, subject, actor
 
 
 def _standing(row: Row | None) -> Candidate | None:

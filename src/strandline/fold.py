@@ -24,6 +24,7 @@ from strandline.delta import (
     elections,
     needs_heir,
     row_sums,
+    seat_of,
     sum_rows,
 )
 from strandline.event import Account, Identity, Sync, canonical
@@ -250,14 +251,14 @@ async def _elect(
 ) -> tuple[dict[Key, Row], dict[Key, Row | None]]:
     pairs = elections(view, keys, moved)
     known = await transaction.load(view.name, pairs)
-    orphaned = {(view.name, *pair): len(it.left) + 1 for pair, it in pairs.items() if needs_heir(it, known.get(pair))}
+    orphaned = {seat_of(view, pair): pair for pair, it in pairs.items() if needs_heir(it, known.get(pair))}
     heirs: dict[Key, list[Row]] = {}
     if orphaned:
-        each = max(orphaned.values())
+        each = 1 + max(len(pairs[pair].left) for pair in orphaned.values())
         for row in await transaction.page(
             DORMANT.name, "by_pair", list(orphaned), limit=each * len(orphaned), each=each
         ):
-            heirs.setdefault(row[1:3], []).append(row)
+            heirs.setdefault(orphaned[row[:3]], []).append(row)
     elected = effective_rows(view, pairs, known, heirs)
     dormant.update(elected.dormant)
     return known, elected.rows

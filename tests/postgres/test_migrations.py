@@ -7,7 +7,7 @@ import pytest
 from attrs import evolve
 
 from strandline import Column, Layout, StoreError, StoreStale, StoreTooNew, Table, TableIndex
-from strandline.ports import Row
+from strandline.schema import Row
 from strandline.testing.laws import put, told
 from strandline_postgres import PostgresStore, migrations, open_store, sql
 from strandline_postgres.sql import Tables

@@ -121,14 +121,11 @@ def longest() -> list[bytes]:
     far = web(2048)
     lines = [community(did), post("t", "c", number=1, did=did, rkey=rkey)]
     for actor in (other, did):
-        for at, subject in enumerate((far, did)):
-            lines.append(subscription(actor, subject, noise(512), number=2 + at))
+        for at, subject in enumerate((far, far, did, did)):
+            lines.append(subscription(actor, subject, noise(512), number=20 + at))
         lines.append(vote(actor, uri, noise(512), number=4))
         lines.append(vote(actor, uri, noise(512), number=5))
         lines.append(comment(actor, uri, noise(512), number=6))
-    relay = web(200)
-    lines += [subscription(relay, far, noise(400), number=7 + at) for at in range(3)]
-    lines += [subscription(AUTHOR, far, noise(512), number=10 + at) for at in range(3)]
     handle = json.dumps("\U0010ffff" * 500)
     identity = f'{{"did":"{AUTHOR}","handle":{handle},"seq":1,"time":"{AT}"}}'
     lines.append(f'{{"did":"{AUTHOR}","time_us":1780284235194099,"kind":"identity","identity":{identity}}}'.encode())
