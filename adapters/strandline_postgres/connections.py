@@ -36,8 +36,12 @@ READ: Final = "ISOLATION LEVEL READ COMMITTED READ ONLY"
 SNAPSHOT: Final = "ISOLATION LEVEL REPEATABLE READ READ ONLY"
 BATCH: Final = "ISOLATION LEVEL READ COMMITTED READ WRITE"
 
-_SETTINGS_OF_OURS = {"jit": "off", "plan_cache_mode": "force_generic_plan"}
-_SETTINGS = "SET LOCAL jit_above_cost = -1; SET LOCAL plan_cache_mode = force_custom_plan"
+_PLANNING = {"enable_bitmapscan": "off", "random_page_cost": "1.1"}
+"""We ask for few rows, in a tree's order: a bitmap, or a walk through a table, would read much to show little."""
+
+_LASTING = {**_PLANNING, "jit": "off", "plan_cache_mode": "force_generic_plan"}
+_LOCAL = {**_PLANNING, "jit_above_cost": "-1", "plan_cache_mode": "force_custom_plan"}
+_SETTINGS = "; ".join(f"SET LOCAL {name} = {value}" for name, value in _LOCAL.items())
 _LIMITS = {BATCH: "; SET LOCAL idle_in_transaction_session_timeout = '2min'"}
 _FIRST_NAP_S, _LONGEST_NAP_S = 0.02, 1.0
 _SAVEPOINT = "SAVEPOINT strandline"
@@ -96,7 +100,7 @@ async def pool_at(address: Address, *, write: bool) -> Any:
     """
     settings = {"application_name": "strandline"}
     if not address.proxied:
-        settings |= _SETTINGS_OF_OURS | {"default_transaction_read_only": "off" if write else "on"}
+        settings |= _LASTING | {"default_transaction_read_only": "off" if write else "on"}
     return await asyncpg.create_pool(
         address.dsn,
         min_size=0,
