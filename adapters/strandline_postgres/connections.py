@@ -136,6 +136,7 @@ class Pooled:
     ours: bool = False
     patience_s: float = PATIENCE_S
     _nap_s: float = field(default=_FIRST_NAP_S, init=False)
+    _kept: list[Any] = field(factory=list, init=False)
 
     @asynccontextmanager
     async def begin(self, mode: str, then: str = "") -> AsyncIterator[Any]:
@@ -159,11 +160,16 @@ class Pooled:
             async with self.begin(READ) as connection:
                 yield connection
             return
-        connection = await self._begun("")
+        connection = self._kept.pop() if self._kept else await self._begun("")
         try:
             yield connection
-        finally:
+        except BaseException:
             await self.pool.release(connection)
+            raise
+        if self._kept:
+            await self.pool.release(connection)
+        else:
+            self._kept.append(connection)  # giving it back to the pool would cost as much as a short answer
 
     @contextmanager
     def translated(self, connection: Any) -> Iterator[None]:
@@ -184,6 +190,8 @@ class Pooled:
 
     async def close(self) -> None:
         """Close the pool; what is still at work is cut off."""
+        while self._kept:
+            await self.release(self._kept.pop())
         if not self.owned:
             return
         if self.pool.get_size() > self.pool.get_idle_size():

@@ -146,7 +146,10 @@ class PostgresTransaction:
 def _by_nulls(partitions: Sequence[Key]) -> dict[tuple[bool, ...], list[Key]]:
     """Return partitions by which of their columns are null: `IS NULL` and `=` are different words of SQL."""
     found: dict[tuple[bool, ...], list[Key]] = {}
-    for partition in dict.fromkeys(partitions):
+    different = dict.fromkeys(partitions)
+    if different and all(None not in partition for partition in different):
+        return {(False,) * len(partitions[0]): list(different)}
+    for partition in different:
         found.setdefault(tuple(value is None for value in partition), []).append(partition)
     return found
 

@@ -210,6 +210,7 @@ async def _feed(
         rows, more = await _post_rows(store, dids, order, since_us, limit + 1 - len(posts), after)
         hidden = await _hidden(store, {row.author for row in rows} | {row.community for row in rows})
         posts += [row for row in rows if row.author not in hidden and row.community not in hidden]
+        dids = [did for did in dids if did not in hidden]
         if not more:
             break
         after = _sort_key(order)(rows[-1])
@@ -257,6 +258,7 @@ def _sort_key(order: str) -> Callable[[Any], Key]:
 
 
 async def _public_communities(store: Store) -> list[Any]:
+    """Return the rows of all public communities; those of one whose account is hidden may still be there."""
     named = store.layout.table("community").row
     found: list[Any] = []
     more = True
@@ -265,8 +267,7 @@ async def _public_communities(store: Store) -> list[Any]:
         rows = await store.page("community", "by_popular", [("public",)], limit=_PAGE, after=after)
         found += map(named, rows)
         more = len(rows) == _PAGE
-    hidden = await _hidden(store, [row.did for row in found])
-    return [row for row in found if row.did not in hidden]
+    return found
 
 
 async def _subscribed(store: Store, viewer: str | None) -> set[str]:
