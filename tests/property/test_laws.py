@@ -1,18 +1,20 @@
 """
 The nine laws of the index, on every store, against the reference.
 
-Each example is one hostile log, put through every law on memory and SQLite. Stores are opened once and emptied
-between examples, through the port, so that thousands of logs fit into a test run. Jobs go on by a few registers a step
+Each example is one hostile log, put through every law on memory and SQLite, and a few on PostgreSQL. Stores are opened
+once and emptied between examples, through the port, so that thousands of logs fit into a test run. Jobs go on by a few registers a step
 where the process dies, so that it dies in the midst of one. Logs of threads, and of relations, where those of
 everything seldom reach, are put through the laws that cost little.
 """
 
+import asyncio
 import os
 import random
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
 from functools import partial
-from typing import Any
+from inspect import isawaitable
+from typing import Any, cast
 
 import pytest
 from attrs import evolve
@@ -29,6 +31,7 @@ from strandline.forum.testing.strategies import POSTS, commit_logs, logs, relati
 from strandline.jobs import step
 from strandline.testing.laws import Dying, Killed, told, wipe
 from strandline.testing.strategies import GREATEST_REV, to_v2
+from strandline_postgres.testing import Server
 
 FULL = "STRANDLINE_FULL" in os.environ
 EXAMPLES = int(os.environ.get("STRANDLINE_LOGS", "2000"))
@@ -138,6 +141,55 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Store
         yield opened
 
 
+class Waited:
+    """A store that waits on a network, or what it opens, as one that never waits: each step is waited for in a loop."""
+
+    def __init__(self, waiting: Any, loop: asyncio.AbstractEventLoop) -> None:
+        self._waiting, self._loop = waiting, loop
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._waiting, name)
+        return (lambda *args, **how: self._waited(found(*args, **how))) if callable(found) else found
+
+    def _waited(self, begun: Any) -> Any:
+        if isawaitable(begun):
+            return self._result(begun)
+        if isinstance(begun, AsyncGenerator):
+            return self._items(begun)
+        return self._block(begun) if isinstance(begun, AbstractAsyncContextManager) else begun
+
+    async def _result(self, begun: Any) -> Any:
+        return self._loop.run_until_complete(begun)
+
+    async def _items(self, begun: Any) -> AsyncIterator[Any]:
+        try:
+            while (item := self._loop.run_until_complete(anext(begun, None))) is not None:
+                yield item
+        finally:
+            self._loop.run_until_complete(begun.aclose())
+
+    @asynccontextmanager
+    async def _block(self, begun: Any) -> AsyncIterator[Any]:
+        entered = self._loop.run_until_complete(begun.__aenter__())
+        try:
+            yield Waited(entered, self._loop)
+        except BaseException as error:
+            if not self._loop.run_until_complete(begun.__aexit__(type(error), error, error.__traceback__)):
+                raise
+        else:
+            self._loop.run_until_complete(begun.__aexit__(None, None, None))
+
+
+@pytest.fixture(scope="module")
+def distant(postgres: Callable[[int], Server]) -> Iterator[Store]:
+    """A store in PostgreSQL."""
+    with asyncio.Runner() as runner:
+        opening: Any = open_store(postgres(18).url(schema="laws"), SCHEMA)
+        store = runner.run(opening)
+        yield cast(Store, Waited(store, runner.get_loop()))
+        runner.run(store.close())
+
+
 def hostile(examples: int) -> Callable[[Any], Any]:
     return settings(
         max_examples=max(1, examples),
@@ -239,6 +291,16 @@ def _at_once(store: Store, log: list[Event], expected: list[str], dice: random.R
     deletes = dice.sample(gone, len(gone))
     folded(store, deletes)
     assert run(_dump(store)) == reference.dump([*since, *deletes]), "8: undo"
+
+
+@pytest.mark.parametrize("walk", [_laws, _at_once])
+def test_every_law_holds_in_postgresql(distant: Store, walk: Callable[..., None]) -> None:
+    @hostile(200 if FULL else 12)
+    @given(log=logs(), dice=st.integers(0, 2**32))
+    def laws(log: list[Event], dice: int) -> None:
+        walk(distant, log, reference.dump(log), random.Random(dice))
+
+    laws()
 
 
 @pytest.mark.parametrize("share", range(SHARES))

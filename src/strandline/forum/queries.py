@@ -142,11 +142,10 @@ async def timeline(
     subscribed = {row.community for row in await _relations(store, "subscription", viewer) if not row.ended}
     blocked = {row.community for row in await _relations(store, "block", viewer)}
     wanted = sorted(subscribed - blocked)
-    hidden = await _hidden(store, [viewer, *wanted])
-    if viewer in hidden:
+    if await _hidden(store, [viewer]):
         return FeedPage((), None)
     rows = await store.get("community", [(did,) for did in wanted])
-    dids = [did for did in wanted if (did,) in rows and did not in hidden]
+    dids = [did for did in wanted if (did,) in rows]
     return await _feed(store, dids, order, since_us, limit, after)
 
 
