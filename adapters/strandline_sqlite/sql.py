@@ -13,6 +13,7 @@ __all__ = [
     "META",
     "MOVE",
     "MOVED",
+    "RENAME_SLOT",
     "create_index",
     "create_table",
     "delete",
@@ -33,6 +34,8 @@ MOVE = (
     "INSERT INTO strandline_moved (name, times) VALUES (?, 1)"
     " ON CONFLICT (name) DO UPDATE SET times = strandline_moved.times + 1"
 )
+
+RENAME_SLOT = "ALTER TABLE register RENAME COLUMN did_hash TO slot"
 
 _TYPES = {
     Type.TEXT: "TEXT",

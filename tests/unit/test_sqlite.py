@@ -26,7 +26,9 @@ from attrs import evolve
 from sqlite_utils import Database, Migrations
 
 from strandline import (
+    Account,
     Column,
+    Commit,
     Cursor,
     Ingest,
     Layout,
@@ -654,6 +656,23 @@ class TestVersions:
             with pytest.raises(StoreTooNew, match="m999_what_is_to_come"):
                 opened(whole, write=write)
         assert whole.read_bytes() == before
+
+    def test_a_register_without_slots_keeps_its_hash_as_one(self, whole: Path) -> None:
+        with closing(sqlite3.connect(whole)) as connection:
+            connection.execute("UPDATE register SET slot = slot & 0xFFFFFFFF")
+            connection.execute("ALTER TABLE register RENAME COLUMN slot TO did_hash")
+            connection.execute("DELETE FROM _sqlite_migrations WHERE name = 'm003_slots'")
+            connection.commit()
+        with pytest.raises(StoreError, match="older version"):
+            opened(whole, write=False)
+        store = opened(whole)
+        assert digested(store) == expected()
+        ingest, did = Ingest(store, SCHEMA), next(it.did for it in log() if isinstance(it, Commit))
+        run(ingest.fold([Account(did=did, active=False, status=None, time_us=2**50, relay_seq=1, seen_us=1)]))
+        run(ingest.finish())
+        assert digested(store) != expected()
+        assert drift(store) == []
+        run(store.close())
 
     def test_a_migration_that_fails_leaves_the_old_store(self, whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         migrations_of = migrations.migrations
