@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
-    {"errors", "masking", "memo", "wirejson"},
+    {"errors", "masking", "memo", "wirejson", "words"},
     {"syntax", "event", "lexicon"},
     {"following", "schema", "register", "delta", "judge", "packing", "ports", "session"},
     {"prepare", "fold"},

@@ -38,7 +38,7 @@ class Recent:
     @classmethod
     def of(cls, table: Table) -> "Recent":
         """Return what is remembered of a table: nothing yet."""
-        return cls(any(column.type in (Type.JSON, Type.BYTES) for column in table.columns))
+        return cls(any(column.type in (Type.JSON, Type.BYTES, Type.WORDS) for column in table.columns))
 
     def get(self, key: Key) -> Row | None:
         """Return the row at a key; None if it is not remembered."""

@@ -702,7 +702,7 @@ class TestVersions:
         assert drift(store) == []
         run(store.close())
 
-    @pytest.mark.parametrize("part", ["schema", "semantics", "validator"])
+    @pytest.mark.parametrize("part", ["schema", "semantics", "validator", "words"])
     def test_views_made_under_another_stamp_are_stale_until_rebuilt(self, whole: Path, part: str) -> None:
         layout = evolve(LAYOUT, stamp={**LAYOUT.stamp, part: "another"})
         for write in (True, False):
