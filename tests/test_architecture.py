@@ -15,8 +15,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
-    {"errors", "masking", "memo", "wirejson", "words"},
-    {"syntax", "event", "lexicon"},
+    {"errors", "masking", "memo", "wirejson"},
+    {"syntax", "event", "lexicon", "words"},
     {"following", "schema", "register", "delta", "judge", "packing", "ports", "session"},
     {"prepare", "fold"},
     {"jobs", "rebuild", "page", "ingest", "memory"},

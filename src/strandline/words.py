@@ -18,6 +18,8 @@ from typing import Final
 
 from attrs import frozen
 
+from strandline.memo import remembered
+
 __all__ = ["MAX_CHARACTERS", "MAX_QUERY", "WORDS", "Query", "query_of", "words_of"]
 
 WORDS: Final = f"1/unicode-{unicodedata.unidata_version}"
@@ -30,6 +32,9 @@ MAX_QUERY: Final = 256
 """So many characters of a query are read."""
 
 _MAX_WORD: Final = 64
+_LONG: Final = re.compile(f"(?<=[^ ]{{{_MAX_WORD}}})[^ ]+")
+"""What of a long word is cut off."""
+
 _MAX_TERMS: Final = 16
 
 _ACCENTS: Final = re.compile(
@@ -59,15 +64,19 @@ class _Letters(dict[int, str]):
 def _letter(character: str) -> str:
     if _PICTURES.match(character):
         return f" {character} "
-    match unicodedata.category(character)[0]:
-        case "L" | "N" | "M":
-            return f" {character} " if _UNSPACED.match(character) else character
-        case "S" if character > "\x7f" and unicodedata.category(character) == "So":
-            return f" {character} "
-    return "" if character == "\u200d" or character in "\u00ad\u200c" else " "
+    category = unicodedata.category(character)
+    if category[0] in "LNM":
+        return f" {character} " if _UNSPACED.match(character) else character
+    if category == "So":
+        return f" {character} "
+    return "" if category == "Cf" else " "
 
 
-_LETTERS: Final = _Letters({point: _letter(chr(point)) for point in range(128)})
+_LETTERS: Final = _Letters()
+_ASCII: Final = bytes(
+    point + 32 if 65 <= point <= 90 else point if point > 127 or chr(point).isalnum() else 32 for point in range(256)
+)
+"""For each byte of UTF-8 what stands for it where text is cut: a-z and 0-9, and all that is not ASCII."""
 
 
 def words_of(*texts: str | None) -> str:
@@ -77,21 +86,24 @@ def words_of(*texts: str | None) -> str:
     >>> words_of("The Æther, 2nd café; 東京 👍🏽!", None)
     ' the æther 2nd cafe 東 京 👍 '
     """
-    found = _cut("\n".join([text[:MAX_CHARACTERS] for text in texts if text]))
-    return f" {' '.join(found)} " if found else ""
+    every = "\n".join([_plain(text[:MAX_CHARACTERS]) for text in texts if text])
+    found = every.encode(errors="replace").translate(_ASCII).split()
+    if not found:
+        return ""
+    whole = f" {b' '.join(found).decode()} "
+    return whole if max(map(len, found)) <= _MAX_WORD else _LONG.sub("", whole)
 
 
-def _cut(text: str) -> list[str]:
-    folded = text.lower() if text.isascii() else _folded(text)
-    found = folded.translate(_LETTERS).split()
-    return found if len(folded) <= _MAX_WORD else [word[:_MAX_WORD] for word in found]
+def _plain(text: str) -> str:
+    return text if text.isascii() else " ".join([it if it.isascii() else _foreign(it) for it in text.split(" ")])
 
 
-def _folded(text: str) -> str:
-    """Return a text without case, width, ligatures and accents."""
+@remembered
+def _foreign(text: str) -> str:
+    """Return a text that is not ASCII without case, width, ligatures and accents, its words parted by spaces."""
     plain = unicodedata.normalize("NFKC", text).casefold()
     bare = _ACCENTS.sub("", unicodedata.normalize("NFKD", plain))
-    return unicodedata.normalize("NFKC", bare).casefold()[:MAX_CHARACTERS]
+    return unicodedata.normalize("NFKC", bare).casefold()[:MAX_CHARACTERS].translate(_LETTERS)
 
 
 @frozen
