@@ -119,6 +119,7 @@ class Search:
         headed: Rows of whose first column of words alone the query's wanted words are true come before the others.
         within: Columns that a search may be kept to some values of.
         since: The column, of integers, that a search may be kept to values of at least so much; None for none.
+        total: No two rows tie on `order`, so the key need not break ties.
     """
 
     name: str
@@ -127,6 +128,7 @@ class Search:
     headed: bool = False
     within: tuple[str, ...] = ()
     since: str | None = None
+    total: bool = False
 
 
 @frozen
@@ -200,7 +202,8 @@ class Table:
 
     def found_columns(self, search: Search) -> tuple[str, ...]:
         """Return the columns that order totally what is found: those of the search, then those of the key."""
-        return (*search.order, *(column.name for column in self.key if column.name not in search.order))
+        ties = () if search.total else tuple(column.name for column in self.key if column.name not in search.order)
+        return (*search.order, *ties)
 
     def sort_columns(self, index: Index) -> tuple[str, ...]:
         """Return the columns that order a partition totally: those of the index, then those of the key."""
@@ -544,7 +547,7 @@ def _told(view: View) -> list[Any]:
     table = view.table
     columns = [(column.name, column.type.value, column.null) for column in table.columns]
     indexes = [(index.name, index.partition, index.order, index.descending, index.total) for index in table.indexes]
-    searches = [(it.name, it.words, it.order, it.headed, it.within, it.since) for it in table.searches]
+    searches = [(it.name, it.words, it.order, it.headed, it.within, it.since, it.total) for it in table.searches]
     return [type(view).__name__, view.name, view.inputs, columns, table.key_size, indexes, searches, view.version]
 
 

@@ -39,7 +39,9 @@ POST_WORDS = Attach(
 
 
 def _search(name: str, *order: str, headed: bool = False) -> Search:
-    return Search(name, POST_WORDS.name, order, headed=headed, within=("community", "author"), since="sort_at_us")
+    return Search(
+        name, POST_WORDS.name, order, headed=headed, within=("community", "author"), since="sort_at_us", total=True
+    )
 
 
 POSTS = Attach(
