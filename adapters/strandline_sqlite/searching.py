@@ -32,13 +32,14 @@ def create(table: Table, generation: int, suffix: str = "") -> list[str]:
     put = f"INSERT INTO {index} (rowid, words) VALUES (new.{ROW}, {new});"
     take = f"INSERT INTO {index} ({index}, rowid, words) VALUES ('delete', old.{ROW}, {old});"
     moved = ", ".join(f'"{name}"' for name in table.words)
+    differ = " OR ".join(f'old."{name}" <> new."{name}"' for name in table.words)
     trigger = f'CREATE TRIGGER "{table.name}{INDEX}{generation}'
     return [
         f"CREATE VIRTUAL TABLE {index} USING fts5"
         "(words, content = '', columnsize = 0, detail = none, tokenize = 'ascii')",
         f'{trigger}.put" AFTER INSERT ON {at} BEGIN {put} END',
         f'{trigger}.take" AFTER DELETE ON {at} BEGIN {take} END',
-        f'{trigger}.move" AFTER UPDATE OF {moved} ON {at} BEGIN {take} {put} END',
+        f'{trigger}.move" AFTER UPDATE OF {moved} ON {at} WHEN {differ} BEGIN {take} {put} END',
     ]
 
 
