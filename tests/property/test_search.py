@@ -235,3 +235,33 @@ def test_nothing_asked_is_nothing_found(stores: Sequence[Store]) -> None:
         for text in ("", " ", "-", "\0", '""', "!?", "-tides"):
             assert walked(search_posts, store, text) == walked(search_actors, store, text) == []
         assert walked(search_communities, store, "tides", visibility="unlisted") == []
+
+
+def test_what_a_viewer_may_not_see_is_not_found(stores: Sequence[Store]) -> None:
+    told_of = {it.collection: it for it in CALM if isinstance(it, Commit)}
+    home, post, subscription = told_of[COMMUNITY_PROFILE], told_of[POST], told_of[SUBSCRIPTION]
+    viewer = subscription.did
+
+    def changed(it: Commit, **values: Any) -> Commit:
+        return evolve(it, rev="3zzzzzzzzzz2z", operation="update", cid="", record={**(it.record or {}), **values})
+
+    sea = changed(post, title="The sea")
+    block = evolve(
+        subscription,
+        collection=BLOCK,
+        record={"$type": BLOCK, "subject": home.did, "createdAt": "2026-01-01T00:00:00Z"},
+    )
+    named: dict[str, tuple[list[Event], bool, bool]] = {
+        "public": ([], True, True),
+        "blocked": ([block], False, False),
+        "unlisted": ([changed(home, visibility="unlisted")], False, True),
+        "private": ([changed(home, visibility="private")], False, True),
+    }
+    for store in stores:
+        for why, (log, anywhere, there) in named.items():
+            told(store, [*CALM, sea, *log])
+            name = str((home.record or {})["name"])
+            assert bool(walked(search_posts, store, "sea", viewer=viewer)) == anywhere, why
+            assert bool(walked(search_posts, store, "sea", viewer=viewer, community=home.did)) == there, why
+            assert bool(walked(search_communities, store, name, viewer=viewer)) == anywhere, why
+        assert run(search_posts(store, "sea", community=home.did)) is None, "private, to who is no subscriber"
