@@ -47,7 +47,7 @@ class Recent:
     @classmethod
     def of(cls, table: Table) -> "Recent":
         """Return what is remembered of a table: nothing yet."""
-        return cls(any(column.type in (Type.JSON, Type.BYTES) for column in table.columns))
+        return cls(any(column.type in (Type.JSON, Type.BYTES, Type.WORDS) for column in table.columns))
 
     def find(self, keys: Collection[Key]) -> dict[Key, Row]:
         """Return the rows at those of some keys that are remembered."""
