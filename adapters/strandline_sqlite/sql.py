@@ -13,16 +13,19 @@ __all__ = [
     "META",
     "MOVE",
     "MOVED",
+    "RENAME_SLOT",
     "create_index",
     "create_table",
     "delete",
     "drop",
+    "indexed",
     "insert",
     "own_indexes",
     "page",
     "rename",
     "scan",
     "select",
+    "update",
 ]
 
 META = "CREATE TABLE strandline_meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID"
@@ -33,6 +36,8 @@ MOVE = (
     "INSERT INTO strandline_moved (name, times) VALUES (?, 1)"
     " ON CONFLICT (name) DO UPDATE SET times = strandline_moved.times + 1"
 )
+
+RENAME_SLOT = "ALTER TABLE register RENAME COLUMN did_hash TO slot"
 
 _TYPES = {
     Type.TEXT: "TEXT",
@@ -56,12 +61,17 @@ def create_table(table: Table, suffix: str = "") -> str:
 def own_indexes(table: Table) -> list[Index]:
     """Return the indexes that need a tree of their own: all but those which the key's order serves."""
     key = tuple(column.name for column in table.key)
-    return [index for index in table.indexes if (*index.partition, *index.order) != key[: _width(index)]]
+    return [index for index in table.indexes if indexed(index) != key[: len(indexed(index))]]
+
+
+def indexed(index: Index) -> tuple[str, ...]:
+    """Return the columns of an index, in its order; the place of the row ends each entry."""
+    return (*index.partition, *index.order)
 
 
 def create_index(table: Table, index: Index, generation: int, suffix: str = "") -> str:
     """Return the statement that creates an index; `generation` keeps its name apart from those of older tables."""
-    columns = ", ".join(f'"{name}"' for name in (*index.partition, *index.order))
+    columns = ", ".join(f'"{name}"' for name in indexed(index))
     name = f"{table.name}.{index.name}.{generation}"
     return f'CREATE INDEX "{name}" ON {_name(table, suffix)} ({columns})'
 
@@ -94,10 +104,15 @@ def insert(table: Table, suffix: str) -> str:
     return f"INSERT INTO {target} VALUES ({marks}) ON CONFLICT ({_key(table)}) DO {then}"
 
 
+def update(table: Table, suffix: str, columns: Sequence[str]) -> str:
+    """Return the statement that sets some columns of the row at one key: their values, then the key."""
+    values = ", ".join(f'"{name}" = ?' for name in columns)
+    return f"UPDATE {_name(table, suffix)} SET {values} WHERE {_at_key(table)}"
+
+
 def delete(table: Table, suffix: str) -> str:
     """Return the statement that deletes the row at one key."""
-    where = " AND ".join(f'"{column.name}" = ?' for column in table.key)
-    return f"DELETE FROM {_name(table, suffix)} WHERE {where}"
+    return f"DELETE FROM {_name(table, suffix)} WHERE {_at_key(table)}"
 
 
 def scan(table: Table, suffix: str = "") -> str:
@@ -128,10 +143,6 @@ def _beyond(columns: Sequence[str], sign: str) -> list[str]:
     return [f"({names}) {sign} ({', '.join('?' * len(columns))})"]
 
 
-def _width(index: Index) -> int:
-    return len(index.partition) + len(index.order)
-
-
 def _column(column: Column) -> str:
     check = f' CHECK ("{column.name}" IN (0, 1))' if column.type is Type.FLAG else ""
     return f'"{column.name}" {_TYPES[column.type]}{"" if column.null else " NOT NULL"}{check}'
@@ -143,6 +154,10 @@ def _may_be_null(table: Table, name: str) -> bool:
 
 def _columns(table: Table) -> str:
     return ", ".join(f'"{column.name}"' for column in table.columns)
+
+
+def _at_key(table: Table) -> str:
+    return " AND ".join(f'"{column.name}" = ?' for column in table.key)
 
 
 def _key(table: Table) -> str:

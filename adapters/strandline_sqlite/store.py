@@ -36,10 +36,11 @@ from strandline.ports import Changes, Key, Layout
 from strandline.schema import Row, Table
 from strandline_sqlite import sql
 from strandline_sqlite.checkpoints import Checkpoints
-from strandline_sqlite.codec import PAGE_BYTES, all_turned, decoder, encoder
+from strandline_sqlite.codec import PAGE_BYTES, all_turned, decoder
 from strandline_sqlite.inspection import Inspection, inspect
 from strandline_sqlite.lock import WriterLock
 from strandline_sqlite.migrations import APPLICATION_ID, migrate
+from strandline_sqlite.transaction import Recent, Seen, Writing
 
 __all__ = ["SQLiteStore", "open_store"]
 
@@ -67,7 +68,8 @@ class SQLiteStore:
         self._said: dict[tuple[Any, ...], str] = {}
         self._idle: list[sqlite3.Connection] = []
         self._checkpoints = Checkpoints(partial(_connect, path, write=True))
-        self._encode = {name: encoder(table) for name, table in layout.tables.items()}
+        self._written: dict[str, Writing] = {}
+        self._recent = {name: Recent.of(table) for name, table in layout.tables.items()}
         self._decode = {name: decoder(table) for name, table in layout.tables.items()}
 
     @property
@@ -77,11 +79,11 @@ class SQLiteStore:
             return {name[6:]: value for name, value in self._meta().items() if name.startswith("stamp.")}
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator["SQLiteStore"]:
-        """Begin a transaction: the store itself, since one process writes, and the file is written at the commit."""
-        yield self
+    async def transaction(self) -> AsyncIterator["SQLiteTransaction"]:
+        """Begin a transaction: the file is written at its commit, since one process writes."""
+        yield SQLiteTransaction(self)
 
-    async def load(self, table: str, keys: Collection[Key]) -> dict[Key, Row]:
+    async def get(self, table: str, keys: Collection[Key]) -> dict[Key, Row]:
         """Return the rows at `keys`."""
         if not keys:
             return {}
@@ -93,22 +95,6 @@ class SQLiteStore:
                 rows = self._connection.execute(statement, list(chain.from_iterable(chunk))).fetchall()
                 found.update((row[:size], row) for row in all_turned(self._decode[table], rows))
         return found
-
-    get = load
-
-    async def commit(self, changes: Changes) -> None:
-        """Write all changes in one transaction."""
-        with _translated(self.path), _transaction(self._connection) as connection:
-            for name, rows in changes.items():
-                gone = sorted(key for key, row in rows.items() if row is None)
-                here = [row for _, row in sorted(rows.items(), key=itemgetter(0)) if row is not None]
-                if gone:
-                    connection.executemany(self._say(sql.delete, name), gone)
-                if here:
-                    connection.executemany(self._say(sql.insert, name), all_turned(self._encode[name], here))
-            if not self._suffix:
-                connection.executemany(sql.MOVE, [(name,) for name, rows in changes.items() if rows])
-        self._checkpoints.wrote(sum(map(len, changes.values())))
 
     async def page(
         self,
@@ -177,11 +163,13 @@ class SQLiteStore:
                     self._create(table, generation, _BESIDE)
             beside = SQLiteStore(self.path, self.layout, self._connection, None)
             beside._suffix = {table.name: _BESIDE for table in self.layout.views}
+            beside._recent |= {table.name: self._recent[table.name] for table in self.layout.kept}
             beside._idle, beside._checkpoints = self._idle, self._checkpoints  # closed with this store
             try:
                 yield beside
                 with _transaction(self._connection):
                     self._switch(generation)
+                self._forget()
             except BaseException:
                 with _transaction(self._connection):
                     self._drop_leftovers()
@@ -259,6 +247,32 @@ class SQLiteStore:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
 
+    def _write(self, changes: Changes, seen: Seen) -> None:
+        """Write all changes in one transaction; `seen` are the present rows, of those that were read."""
+        try:
+            with _translated(self.path), _transaction(self._connection) as connection:
+                for name, rows in changes.items():
+                    for statement, parameters in self._writing(name).statements(rows, seen.get(name, {})):
+                        connection.executemany(statement, parameters)
+                if not self._suffix:
+                    connection.executemany(sql.MOVE, [(name,) for name, rows in changes.items() if rows])
+        except BaseException:
+            self._forget()  # what stands now is not known
+            raise
+        for name, rows in changes.items():
+            self._recent[name].put(rows)
+        self._checkpoints.wrote(sum(map(len, changes.values())))
+
+    def _forget(self) -> None:
+        for recent in self._recent.values():
+            recent.clear()
+
+    def _writing(self, name: str) -> Writing:
+        found = self._written.get(name)
+        if found is None:
+            found = self._written[name] = Writing(self.layout.table(name), self._suffix.get(name, ""))
+        return found
+
     def _say(self, statement: Callable[..., str], table: str, *sizes: int) -> str:
         said = self._said.get((statement.__name__, table, *sizes))
         if said is None:
@@ -293,6 +307,30 @@ class SQLiteStore:
         told |= {"generation": str(generation), "views": json.dumps([table.name for table in self.layout.views])}
         self._connection.execute("DELETE FROM strandline_meta")
         self._connection.executemany("INSERT INTO strandline_meta VALUES (?, ?)", told.items())
+
+
+class SQLiteTransaction:
+    """A writer's batch; see `strandline.ports.Transaction`."""
+
+    def __init__(self, store: SQLiteStore) -> None:
+        self._store = store
+        self._seen: Seen = {}
+        self.page = store.page
+
+    async def load(self, table: str, keys: Collection[Key]) -> dict[Key, Row]:
+        """Return the rows at `keys`."""
+        recent = self._store._recent[table]
+        remembered = {key: recent.get(key) for key in keys}
+        found = {key: row for key, row in remembered.items() if row is not None}
+        fetched = await self._store.get(table, [key for key, row in remembered.items() if row is None])
+        recent.put(fetched)
+        found.update(fetched)
+        self._seen.setdefault(table, {}).update(found)
+        return found
+
+    async def commit(self, changes: Changes) -> None:
+        """Write all changes in one transaction."""
+        self._store._write(changes, self._seen)
 
 
 def open_store(url: str, layout: Layout, *, write: bool = True, stale: bool = False) -> SQLiteStore:

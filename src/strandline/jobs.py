@@ -14,7 +14,7 @@ from strandline.delta import Moved
 from strandline.fold import JOB, QUARANTINE, Folded, live, view_changes
 from strandline.ports import Key, Transaction
 from strandline.prepare import Given
-from strandline.register import REGISTER, REPO, Register, Repo, did_hash, is_live
+from strandline.register import REGISTER, REPO, Register, Repo, is_live, slots_of
 from strandline.schema import Row
 
 __all__ = ["STEP", "step"]
@@ -52,7 +52,9 @@ async def step(transaction: Transaction, given: Given, dids: Iterable[str], size
 
 async def _next_registers(transaction: Transaction, job: Row, size: int) -> list[Register]:
     after = tuple(job[3:]) if job[3] else None
-    rows = await transaction.page(REGISTER.name, "by_repo", [(did_hash(job[0]),)], limit=size, after=after)
+    rows = await transaction.page(
+        REGISTER.name, "by_repo", [(slot,) for slot in slots_of(job[0])], limit=size, after=after
+    )
     return [Register._make(row) for row in rows]
 
 
