@@ -62,7 +62,8 @@ def proxy(server: Server) -> Iterator[Path]:
 def _await_answer(process: "subprocess.Popen[bytes]", folder: Path) -> None:
     deadline = time.monotonic() + DEADLINE_S
     while not (folder / ".s.PGSQL.5432").exists():
-        assert process.poll() is None and time.monotonic() < deadline, (folder / "log").read_text()
+        assert process.poll() is None, (folder / "log").read_text()
+        assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
