@@ -53,7 +53,7 @@ _SORT_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
 _PAGE: Final = 500
 _COMMENTS: Final = 5000
 _WINDOW: Final = 1000
-"""So many posts of a window are read and sorted; of more, the order itself is walked."""
+"""So many posts of a window are read and sorted at first; of more, the order itself is walked too."""
 
 
 @frozen
@@ -206,7 +206,8 @@ async def _feed(
 ) -> FeedPage:
     posts: list[Any] = []
     while len(posts) <= limit:
-        rows, more = await _post_rows(store, dids, order, since_us, limit + 1 - len(posts), after)
+        wanted = limit + 1 - len(posts)
+        rows, more = await _post_rows(store, dids, order, since_us, wanted + wanted // 8 + 1, after)
         hidden = await _hidden(store, {row.author for row in rows} | {row.community for row in rows})
         posts += [row for row in rows if row.author not in hidden and row.community not in hidden]
         dids = [did for did in dids if did not in hidden]
@@ -227,28 +228,36 @@ async def _post_rows(
     if since_us is None or order == "new":
         rows = await store.page("post", f"by_{order}", partitions, limit=limit, after=after, bound=bound)
         return [named(row) for row in rows], len(rows) == limit
-    window = await store.page("post", "by_new", partitions, limit=_WINDOW + 1, bound=bound)
-    if len(window) > _WINDOW:
-        found = await _since(store, partitions, order, since_us, limit, after)
-    else:
-        at = _sort_key(order)
-        found = sorted((row for row in map(named, window) if after is None or at(row) < after), key=at, reverse=True)
+    found = await _since(store, partitions, order, since_us, limit, after)
     return found[:limit], len(found) >= limit
 
 
 async def _since(
     store: Store, partitions: Sequence[Key], order: Order, since_us: int, limit: int, after: Key | None
 ) -> list[Any]:
-    """Walk down the order past what is older: short, where much is not."""
-    named, at = store.layout.table("post").row, _sort_key(order)
-    found: list[Any] = []
-    more = True
-    while more and len(found) < limit:
-        rows = [named(row) for row in await store.page("post", f"by_{order}", partitions, limit=_PAGE, after=after)]
-        found += [row for row in rows if row.sort_at_us >= since_us]
-        after = at(rows[-1]) if rows else None
-        more = len(rows) == _PAGE
-    return found
+    """
+    Read the window, and walk down the order past what is older, in turns and ever further, until one has the page.
+
+    The one is short where the window is, the other where much is in it; so at most some three times the posts are read
+    that the better one needs.
+    """
+    named, at, newness = store.layout.table("post").row, _sort_key(order), _sort_key("new")
+    window: list[Any] = []
+    walked: list[Any] = []
+    size = _WINDOW
+    while True:
+        last = newness(window[-1]) if window else None
+        rows = await store.page("post", "by_new", partitions, limit=size, after=last, bound=(since_us,))
+        window += map(named, rows)
+        if len(rows) < size:
+            return sorted((row for row in window if after is None or at(row) < after), key=at, reverse=True)
+        last = at(walked[-1]) if walked else after
+        rows = await store.page("post", f"by_{order}", partitions, limit=size, after=last)
+        walked += map(named, rows)
+        found = [row for row in walked if row.sort_at_us >= since_us]
+        if len(rows) < size or len(found) >= limit:
+            return found
+        size *= 2
 
 
 def _sort_key(order: str) -> Callable[[Any], Key]:
