@@ -320,9 +320,8 @@ class SQLiteTransaction:
     async def load(self, table: str, keys: Collection[Key]) -> dict[Key, Row]:
         """Return the rows at `keys`."""
         recent = self._store._recent[table]
-        remembered = {key: recent.get(key) for key in keys}
-        found = {key: row for key, row in remembered.items() if row is not None}
-        fetched = await self._store.get(table, [key for key, row in remembered.items() if row is None])
+        found = recent.find(keys)
+        fetched = await self._store.get(table, [key for key in keys if key not in found])
         recent.put(fetched)
         found.update(fetched)
         self._seen.setdefault(table, {}).update(found)
