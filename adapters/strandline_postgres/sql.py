@@ -216,6 +216,11 @@ class Tables:
         it = f"SELECT {_columns(table)} FROM {self.at(table)} AS it WHERE {_at_wanted(table)} OFFSET 0"
         return f"SELECT {_columns(table, 'it')} FROM {_unnest(table, table.key_size)} CROSS JOIN LATERAL ({it}) AS it"
 
+    def keys(self, table: Table) -> str:
+        """Return the statement that tells at which of some keys a row stands: an array a key column."""
+        it = f"SELECT FROM {self.at(table)} AS it WHERE {_at_wanted(table)} OFFSET 0"
+        return f"SELECT wanted.* FROM {_unnest(table, table.key_size)} CROSS JOIN LATERAL ({it}) AS it"
+
     def delete(self, table: Table) -> str:
         """Return the statement that deletes the rows at some keys: an array a key column."""
         it = f"SELECT it.ctid FROM {self.at(table)} AS it WHERE {_at_wanted(table)} OFFSET 0"

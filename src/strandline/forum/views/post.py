@@ -65,6 +65,9 @@ POSTS = Attach(
         Index("by_new", partition=("community",), order=("sort_at_us", "uri"), total=True),
         Index("by_top", partition=("community",), order=("score", "sort_at_us", "uri"), total=True),
         Index("by_hot", partition=("community",), order=("hot", "uri"), total=True),
+        Index("all_new", order=("sort_at_us", "uri"), total=True),
+        Index("all_top", order=("score", "sort_at_us", "uri"), total=True),
+        Index("all_hot", order=("hot", "uri"), total=True),
     ),
     searches=(
         _search("by_relevance", "hot", "uri", headed=True),
