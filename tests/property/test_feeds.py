@@ -141,8 +141,9 @@ def test_feeds_are_those_of_the_reference(stores: Sequence[Store]) -> None:
 def windows_of(posts: int, *, page: int) -> Iterator[None]:
     """Let a window be sorted when it holds so many posts, and else the order be walked in pages."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("strandline.forum.queries._WINDOW", posts)
-        patch.setattr("strandline.forum.queries._PAGE", page)
+        patch.setattr("strandline.forum.queries.feeds._WINDOW", posts)
+        patch.setattr("strandline.forum.queries.feeds._PAGE", page)
+        patch.setattr("strandline.forum.queries.relations._PAGE", page)
         yield
 
 
