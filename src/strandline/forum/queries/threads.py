@@ -44,10 +44,12 @@ class Tree:
     Attributes:
         comments: Rows of the table `comment`; what hangs in the tree without one is a placeholder.
         children: Under each key, and under None at the top, the keys of what hangs there, in order.
+        ranks: What each key is ordered by, the greatest first; no two are equal.
     """
 
     comments: Mapping[str, Any]
     children: Mapping[str | None, Sequence[str]]
+    ranks: Mapping[str, Key]
 
 
 async def thread(store: Store, uri: str, *, order: Order = "hot") -> tuple[Reply, ...]:
@@ -149,7 +151,7 @@ def _grown(keys: Keys, comments: Mapping[str, Any], parents: Mapping[str, str | 
     ranks = _ranks(keys, comments, parents, children, order)
     for siblings in children.values():
         siblings.sort(key=ranks.__getitem__, reverse=True)
-    return Tree(comments, children)
+    return Tree(comments, children, ranks)
 
 
 def _laid_out(keys: Keys, grown: Tree) -> tuple[Reply, ...]:

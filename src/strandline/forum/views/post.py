@@ -44,6 +44,7 @@ POSTS = Attach(
         Index("by_new", partition=("community",), order=("sort_at_us", "uri"), total=True),
         Index("by_top", partition=("community",), order=("score", "sort_at_us", "uri"), total=True),
         Index("by_hot", partition=("community",), order=("hot", "uri"), total=True),
+        Index("by_author", partition=("author",), order=("sort_at_us", "uri"), total=True),
     ),
 )
 """`edited_at_us` is null unless the standing version is an update."""
