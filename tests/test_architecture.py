@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
     {"errors", "masking", "memo", "wirejson"},
     {"syntax", "event", "lexicon"},
-    {"following", "schema", "register", "delta", "judge", "packing", "ports", "session"},
+    {"following", "schema", "register", "judge", "packing", "ports", "session"},
+    {"shares", "delta"},
     {"prepare", "fold"},
     {"jobs", "rebuild", "page", "ingest", "memory"},
     {"copying", "index"},

@@ -12,8 +12,10 @@ from attrs import Factory, define
 
 from strandline.event import Account, BadEvent, Commit, Control, Decoded, Identity, Sync
 from strandline.judge import Judge, Verdict
+from strandline.lexicon.fault import Fault
 from strandline.register import Register, register
 from strandline.schema import Schema
+from strandline.shares import Share, Shares, live
 from strandline.wirejson import loads
 
 __all__ = ["Given", "Prepared", "Write", "judged", "prepare"]
@@ -21,17 +23,27 @@ __all__ = ["Given", "Prepared", "Write", "judged", "prepare"]
 
 @define
 class Given:
-    """What a fold is told besides its events: the schema, and the judge of each of its collections."""
+    """What a fold is told besides its events: the schema, the judge of each of its collections, and who gets what."""
 
     schema: Schema
     judges: Mapping[str, Judge]
+    shares: Shares = Factory(lambda self: Shares(self.schema.keys, self.schema.views), takes_self=True)
 
 
 class Write(NamedTuple):
-    """A commit: its register, and the verdict on its record; None for a delete and for a kind that is not judged."""
+    """
+    A commit.
+
+    Attributes:
+        register: Its register.
+        share: What its record gives to the views if it stands, is live and was never seen before; None for a delete,
+            for an invalid record and for a kind that is not judged.
+        faults: Why its record is not valid.
+    """
 
     register: Register
-    verdict: Verdict | None
+    share: Share | None
+    faults: tuple[Fault, ...]
 
 
 @define
@@ -97,9 +109,11 @@ def _write(given: Given, commit: Commit) -> Write:
     written = register(commit)
     judge = given.judges.get(commit.collection)
     if judge is None or commit.record is None:
-        return Write(written, None)
+        return Write(written, None, ())
     verdict = judge.verdict(commit.did, commit.rkey, commit.record, plain=commit.plain)
-    return Write(written, judged(judge, written) if verdict.faults else verdict)
+    if verdict.faults:
+        return Write(written, None, judged(judge, written).faults)
+    return Write(written, given.shares.of(live(given.schema.keys, written, verdict.record)), ())
 
 
 def judged(judge: Judge, it: Register) -> Verdict:
