@@ -9,7 +9,7 @@ import contextlib
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -24,7 +24,19 @@ if TYPE_CHECKING:  # it needs an extra
     import uvicorn
     from starlette.applications import Starlette
 
-__all__ = ["Served", "application", "server_of", "serving_options"]
+__all__ = [
+    "Served",
+    "application",
+    "check",
+    "checked",
+    "config_of",
+    "keys_of",
+    "server_of",
+    "serving",
+    "serving_options",
+    "tell",
+    "worker",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -74,6 +86,12 @@ def serving_options(command: F) -> F:
     ):
         command = option(command)
     return command
+
+
+def checked(served: Served, files: tuple[Path, ...]) -> tuple[bytes, ...]:
+    """Return the secrets of the page tokens; raises click.UsageError where what is asked for is unsafe."""
+    check(served)
+    return keys_of(served, files)
 
 
 def keys_of(served: Served, files: tuple[Path, ...]) -> tuple[bytes, ...]:
@@ -158,6 +176,21 @@ def server_of(served: Served, app: Any) -> "uvicorn.Server":
             yield
 
     return Quiet(config)
+
+
+@contextlib.asynccontextmanager
+async def serving(served: Served | None, keys: tuple[bytes, ...]) -> AsyncIterator[None]:
+    """Serve within the block, beside what else the event loop does; nothing for None."""
+    if served is None:
+        yield
+        return
+    server = server_of(served, await application(served, keys))
+    at_work = asyncio.create_task(server.serve())
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await at_work
 
 
 def tell(served: Served, keys: tuple[bytes, ...]) -> None:

@@ -3,7 +3,7 @@ What is shown, and to whom: pictures with urls, placeholders without content, no
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import pytest
 
@@ -24,12 +24,15 @@ ANN, BEN, PIER, COVE = (f"did:plc:{name * 24}"[:32] for name in ("ann", "ben", "
 CID: Final = "bafkreibrhh2al3dngkoj7vem53kpda4prqdhxlsa52trjjmbgciw4du4ge"
 BLOB: Final = {"$type": "blob", "ref": {"$link": CID}, "mimeType": "image/png", "size": 9}
 AT: Final = "2026-06-01T12:00:00Z"
+Operation = Literal["create", "update", "delete"]
 NOW_US: Final = 1_780_500_000_000_000
 PDS: Final = Answering(page_keys=(b"a secret of the tests",), blobs=BlobUrls(pds_of=lambda did: "https://pds.example/"))
 PROXY: Final = Answering(page_keys=PDS.page_keys, blobs=BlobUrls(proxy="https://pictures.example/"))
 
 
-def put(did: str, collection: str, rkey: str, operation: str = "create", rev: str = "3k", **record: Any) -> Commit:
+def put(
+    did: str, collection: str, rkey: str, operation: Operation = "create", rev: str = "3k", **record: Any
+) -> Commit:
     whole = None if operation == "delete" else {"$type": collection, **record}
     return Commit(
         did=did,

@@ -10,7 +10,7 @@ import click
 from strandline_cli.command import Command, store_of, store_option
 from strandline_cli.loop import run
 from strandline_cli.opened import reading
-from strandline_cli.serving import Served, application, check, config_of, keys_of, server_of, serving_options, tell
+from strandline_cli.serving import Served, application, checked, config_of, server_of, serving_options, tell
 from strandline_cli.stop import SIGNALS, Stopped
 
 __all__ = ["serve"]
@@ -35,8 +35,7 @@ def serve(url: str | None, port: int, workers: int, key_files: tuple[Path, ...],
     It reads the store beside whoever writes it. /health says how it is, /openapi.json what can be asked.
     """
     served = Served(url=store_of(url), port=port, **told)
-    check(served)
-    keys = keys_of(served, key_files)
+    keys = checked(served, key_files)
     with reading(url):  # an error is told here, not by each worker
         pass
     if workers == 1:
