@@ -24,6 +24,7 @@ SECTIONS: Final = {
     "Take in": {
         "run": (f"{_AT}.run:run_", "Follow a Jetstream into a store."),
         "replay": (f"{_AT}.replay:replay", "Take logs into a store."),
+        "serve": (f"{_AT}.serve:serve", "Serve the index over HTTP."),
         "world": (f"{_AT}.world:world", "Write the log of a made-up forum."),
     },
     "Look at the forum": {

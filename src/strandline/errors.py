@@ -5,6 +5,7 @@ Every error strandline raises on purpose.
     ├── InvalidSyntax     an identifier or a datetime breaks the protocol's syntax
     ├── InvalidLexicon    a lexicon document is not one; carries all its faults
     ├── InvalidSchema     a view or record kind says what cannot be kept right; carries the reason
+    ├── InvalidToken      a page token was not made here, or for something else
     ├── LogError          a log cannot be read: missing, truncated, corrupt
     ├── StoreError        our own store is in trouble: the work stops, what stands is whole
     │   ├── StoreLocked       another writer has it
@@ -26,6 +27,7 @@ __all__ = [
     "InvalidLexicon",
     "InvalidSchema",
     "InvalidSyntax",
+    "InvalidToken",
     "LogError",
     "StoreCorrupt",
     "StoreError",
@@ -59,6 +61,10 @@ class InvalidLexicon(StrandlineError, ValueError):
 
 class InvalidSchema(StrandlineError, ValueError):
     """A record kind, table or view that cannot be kept right whatever the order; the text says why."""
+
+
+class InvalidToken(StrandlineError, ValueError):
+    """A page token that was not made here, or was made for something else."""
 
 
 class LogError(StrandlineError):

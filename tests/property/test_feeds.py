@@ -145,9 +145,10 @@ def windows_of(posts: int, *, page: int, rounds: int) -> Iterator[None]:
     All posts are looked through for so many rounds, and then each public community's.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("strandline.forum.queries._WINDOW", posts)
-        patch.setattr("strandline.forum.queries._PAGE", page)
-        patch.setattr("strandline.forum.queries._ROUNDS", rounds)
+        patch.setattr("strandline.forum.queries.feeds._WINDOW", posts)
+        patch.setattr("strandline.forum.queries.feeds._PAGE", page)
+        patch.setattr("strandline.forum.queries.feeds._ROUNDS", rounds)
+        patch.setattr("strandline.forum.queries.relations._PAGE", page)
         yield
 
 

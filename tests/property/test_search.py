@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from strandline import Account, Commit, Event, Identity, Ingest, Store, open_store, run
 from strandline.forum import SCHEMA
 from strandline.forum.queries import record
+from strandline.forum.queries.search import Matches, search_actors, search_communities, search_posts
 from strandline.forum.records import ACTOR_PROFILE, BLOCK, COMMUNITY_PROFILE, POST, SUBSCRIPTION
-from strandline.forum.searching import Matches, search_actors, search_communities, search_posts
 from strandline.forum.testing import reference
 from strandline.forum.testing.strategies import CALM, COMMUNITIES, PEOPLE, POOLS, SKETCHES
 from strandline.testing.laws import Dying, Killed, wipe

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from strandline.forum.records import KINDS
+from strandline.forum.xrpc import DOCUMENTS
 from strandline.lexicon.model import export as documents_of
 from strandline_cli.command import Command, Group
 from strandline_cli.show import print_json
@@ -34,11 +35,12 @@ def export(nsids: tuple[str, ...], out: Path | None) -> None:
     """
     Write strict lexicon documents.
 
-    They are those of all record kinds and of what these refer to, or of the NSIDs named, and hold no tolerances.
+    They are those of all record kinds and of what these refer to, and of the questions over HTTP; or those of the
+    NSIDs named. They hold no tolerances.
     Without --out they are printed: one as an object, several as an array. With it each is a file, such as
     social/coves/feed/vote.json.
     """
-    every = documents_of(*(kind.type for kind in KINDS))
+    every = {**documents_of(*(kind.type for kind in KINDS)), **DOCUMENTS}
     for nsid in nsids:
         if nsid not in every:
             raise click.BadParameter(f"{nsid!r} is none of {', '.join(every)}.", param_hint="'NSID'")

@@ -9,7 +9,8 @@ import json
 import signal
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 from attrs import evolve
@@ -20,9 +21,10 @@ from strandline.event import Decoded
 from strandline.forum import SCHEMA
 from strandline.ingest import cursors_of
 from strandline.session import Filter, Host, Place, Session, follow
-from strandline_cli.command import Command, store_option
+from strandline_cli.command import Command, store_of, store_option
 from strandline_cli.loop import run
 from strandline_cli.opened import writing
+from strandline_cli.serving import Served, checked, serving, serving_options
 from strandline_cli.show import console, text
 from strandline_cli.stop import SIGNALS, Stopped
 
@@ -34,6 +36,7 @@ __all__ = ["run_"]
 FORUM = "social.coves.*"
 _SOURCE = "A Jetstream: wss://HOST for v2, wss://HOST/subscribe for v1; the first named is preferred."
 _COLLECTIONS = "Ask for these, exact or ending in .*; may be repeated."
+_SERVE = "Serve it over HTTP too, at this port; the options of `strandline serve` hold."
 _PATIENCE = "Seconds to wait for a store in trouble."
 
 
@@ -42,6 +45,7 @@ _PATIENCE = "Seconds to wait for a store in trouble."
     cls=Command,
     examples=(
         "strandline run --source wss://jetstream.us-east.bsky.network --store sqlite:///forum.db",
+        "strandline run --source wss://jetstream.us-east.bsky.network --store sqlite:///forum.db --serve 8000",
         "strandline run --source wss://jetstream2.us-east.bsky.network/subscribe --store sqlite:///forum.db",
     ),
 )
@@ -72,6 +76,8 @@ _PATIENCE = "Seconds to wait for a store in trouble."
     show_default=True,
     help=_PATIENCE,
 )
+@click.option("--serve", "port", metavar="PORT", type=click.IntRange(0, 65535), help=_SERVE)
+@serving_options
 @click.option("--status-json", is_flag=True, help="Print how it goes, one JSON object a second.")
 def run_(
     sources: Sequence[str],
@@ -81,6 +87,9 @@ def run_(
     no_compress: bool,
     patience_s: float,
     status_json: bool,
+    port: int | None,
+    key_files: tuple[Path, ...],
+    **told: Any,
 ) -> None:
     """
     Follow a Jetstream into a store.
@@ -88,13 +97,15 @@ def run_(
     Begins with what happens now, or where the store was taken to before. Lost connections are made again; a host that
     stays away is left for the next one. Stopped by Ctrl-C or SIGTERM, it finishes the batch in hand.
     """
+    served = None if port is None else Served(url=store_of(url), port=port, **told)
+    keys = () if served is None else checked(served, key_files)
     hosts = _hosts(sources)
     wanted = Filter(collections=tuple(collections), dids=tuple(dids))
     with writing(url, new=True) as store:
         ingest = Ingest(store, SCHEMA)
         places = run(ingest.places([host.source for host in hosts]))
         session = evolve(follow(hosts, places), wanted=wanted, compress=not no_compress)
-        run(_follow(ingest, session, patience_s, status_json))
+        run(_follow_and_serve(ingest, session, patience_s, status_json, served, keys))
 
 
 def _hosts(sources: Sequence[str]) -> list[Host]:
@@ -106,6 +117,18 @@ def _hosts(sources: Sequence[str]) -> list[Host]:
         return [host_of(it) for it in sources]
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--source") from None
+
+
+async def _follow_and_serve(
+    ingest: Ingest,
+    session: Session,
+    patience_s: float,
+    status_json: bool,
+    served: Served | None,
+    keys: tuple[bytes, ...],
+) -> None:
+    async with serving(served, keys):
+        await _follow(ingest, session, patience_s, status_json)
 
 
 async def _follow(ingest: Ingest, session: Session, patience_s: float, status_json: bool) -> None:

@@ -13,8 +13,8 @@ from rich.text import Text
 
 from strandline import Store
 from strandline.forum.queries import TIMEFRAMES_US, FeedPage
+from strandline.forum.queries.search import Matches, search_actors, search_communities, search_posts
 from strandline.forum.records import ACTOR_PROFILE, COMMUNITY_PROFILE
-from strandline.forum.searching import Matches, search_actors, search_communities, search_posts
 from strandline_cli.command import Command, json_option, limit_option, store_option
 from strandline_cli.commands.feed import Asked, print_posts, read_token, token_of, viewer_option
 from strandline_cli.entries import known, known_of_posts, owned_json, post_json

@@ -1,7 +1,7 @@
 """Authorizations: the leave a community gives an aggregator."""
 
 from strandline.forum.records import AUTHORIZATION, AggregatorAuthorization
-from strandline.schema import Column, Effective, Live, Type
+from strandline.schema import Column, Effective, Index, Live, Type
 
 __all__ = ["AUTHORIZATIONS"]
 
@@ -18,5 +18,9 @@ AUTHORIZATIONS = Effective(
     actor="community",
     columns=(Column("enabled", Type.FLAG),),
     row=_row,
+    indexes=(
+        Index("by_aggregator", partition=("aggregator",), order=("community",), descending=False, total=True),
+        Index("by_community", partition=("community",), order=("aggregator",), descending=False, total=True),
+    ),
 )
 """An aggregator may post iff `enabled` is 1."""

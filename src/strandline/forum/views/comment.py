@@ -40,6 +40,9 @@ COMMENTS = Attach(
     carries=TALLY,
     derived=(Column("score", Type.INTEGER), Column("hot", Type.INTEGER)),
     derive=_ranks,
-    indexes=(Index("by_root", partition=("root",)),),
+    indexes=(
+        Index("by_root", partition=("root",)),
+        Index("by_author", partition=("author",), order=("sort_at_us",)),
+    ),
 )
 """`root` and `parent` are keys; `author` owns the repo."""

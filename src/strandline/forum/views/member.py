@@ -1,7 +1,7 @@
 """Members: who has written in a community, and how often."""
 
 from strandline.forum.records import COMMENT, POST, Comment, Post
-from strandline.schema import Column, Live, Rows, Weighted
+from strandline.schema import Column, Index, Live, Rows, Weighted
 
 __all__ = ["MEMBERS"]
 
@@ -24,5 +24,6 @@ MEMBERS = Rows(
     key=(Column("community"), Column("did")),
     sums=("contributions",),
     sources={POST: _of_post, COMMENT: _of_comment},
+    indexes=(Index("by_community", partition=("community",), order=("did",), descending=False, total=True),),
 )
 """A weighted set: `did` is a member of `community` iff there is a row."""

@@ -68,6 +68,7 @@ POSTS = Attach(
         Index("all_new", order=("sort_at_us", "uri"), total=True),
         Index("all_top", order=("score", "sort_at_us", "uri"), total=True),
         Index("all_hot", order=("hot", "uri"), total=True),
+        Index("by_author", partition=("author",), order=("sort_at_us", "uri"), total=True),
     ),
     searches=(
         _search("by_relevance", "hot", "uri", headed=True),

@@ -18,6 +18,9 @@ SUBSCRIPTIONS = Effective(
     actor="actor",
     columns=(Column("content_visibility", Type.INTEGER), Column("ended", Type.FLAG)),
     row=_row,
-    indexes=(Index("by_actor", partition=("actor",), order=("community",), descending=False, total=True),),
+    indexes=(
+        Index("by_actor", partition=("actor",), order=("community",), descending=False, total=True),
+        Index("by_community", partition=("community",), order=("actor",), descending=False, total=True),
+    ),
 )
 """An actor is subscribed iff `ended` is 0; `content_visibility` is 1 to 5."""

@@ -10,14 +10,10 @@ from typing import Any, Final, Literal
 
 from attrs import frozen
 
-from strandline.forum.queries import (
-    _blocked,
-    _hidden,
-    _public_communities,
-    _subscribed,
-    community,
-    profile,
-)
+from strandline.forum.queries.entries import community, profile
+from strandline.forum.queries.feeds import public_communities
+from strandline.forum.queries.people import hidden
+from strandline.forum.queries.relations import blocked_by, subscribed_to
 from strandline.ports import Found, Key, Store
 from strandline.register import REPO
 from strandline.syntax import Did, Handle
@@ -102,7 +98,7 @@ async def search_communities(
     Those with all of it in their names come first, then by subscribers. Those the viewer blocks are left out, and of
     another `visibility` than `public` there are none to be found: they are reachable by name.
     """
-    blocked = await _blocked(store, viewer)
+    blocked = await blocked_by(store, viewer)
     query = query_of(text, typing=True) if visibility == "public" else Query(())
 
     async def ask(count: int, behind: Key | None) -> list[Found]:
@@ -132,11 +128,11 @@ async def search_actors(store: Store, text: str, *, limit: int = 50, after: Key 
 
 async def _searched(store: Store, did: str | None, viewer: str | None) -> list[str] | None:
     """Return the communities whose posts are searched; None if the one that is asked for may not be seen."""
-    blocked = await _blocked(store, viewer)
+    blocked = await blocked_by(store, viewer)
     if did is None:
-        return [row.did for row in await _public_communities(store) if row.did not in blocked]
+        return [row.did for row in await public_communities(store) if row.did not in blocked]
     found = await community(store, did)
-    if found is None or (found.visibility == "private" and did not in await _subscribed(store, viewer)):
+    if found is None or (found.visibility == "private" and did not in await subscribed_to(store, viewer)):
         return None
     return [] if did in blocked else [did]
 
@@ -166,8 +162,8 @@ async def _matches(
     count = limit + 1
     while len(kept) <= limit:
         found = [(place, named(row)) for place, row in await ask(count, after)]
-        hidden = {*unwanted, *await _hidden(store, {getattr(row, it) for _, row in found for it in owners})}
-        kept += [it for it in found if not hidden.intersection(getattr(it[1], owner) for owner in owners)]
+        gone = {*unwanted, *await hidden(store, {getattr(row, it) for _, row in found for it in owners})}
+        kept += [it for it in found if not gone.intersection(getattr(it[1], owner) for owner in owners)]
         if len(found) < count:
             break
         after, count = found[-1][0], min(2 * count, _MOST)

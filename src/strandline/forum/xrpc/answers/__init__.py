@@ -1,0 +1,1 @@
+"""The answers, a file for each thing that is asked about."""

@@ -1,0 +1,255 @@
+"""
+The application as HTTP: whatever comes, the answer is JSON of one shape, with an id, compressed, readable from pages.
+"""
+
+import asyncio
+import json
+import logging
+import os
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import httpx
+import pytest
+import schemathesis.openapi
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from strandline import Cursor, Ingest, StoreError, StoreUnavailable, layout_of
+from strandline.forum import SCHEMA
+from strandline.forum.records import KINDS
+from strandline.forum.xrpc import ANSWERS, WRITES, openapi
+from strandline.judge import compile_judge
+from strandline.memory import MemoryStore
+from strandline_http import VIEWER_HEADER, Settings, create_app
+
+EXAMPLES: Final = 100 if "STRANDLINE_FULL" in os.environ else 4
+DISCOVER: Final = "/xrpc/social.coves.feed.getDiscover"
+KEYS: Final = (b"a secret of the tests",)
+Web = Callable[..., httpx.Response]
+
+
+class Client:
+    """Asks an application, each request to its end."""
+
+    def __init__(self, app: Any, runner: asyncio.Runner) -> None:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        self._client = httpx.AsyncClient(transport=transport, base_url="http://forum.test")
+        self._runner = runner
+
+    def request(self, method: str, path: str, **how: Any) -> httpx.Response:
+        """Return the response to a request."""
+        return self._runner.run(self._client.request(method, path, **how))
+
+    def get(self, path: str) -> httpx.Response:
+        """Return the response to a GET."""
+        return self.request("GET", path)
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._runner.run(self._client.aclose())
+
+
+@contextmanager
+def clients(app: Any) -> Iterator[Client]:
+    with asyncio.Runner() as runner:
+        client = Client(app, runner)
+        yield client
+        client.close()
+
+
+def test_each_answer_has_an_id_and_keeps_one_that_was_given(web: Web) -> None:
+    assert len(web("GET", DISCOVER).headers["X-Request-Id"]) == 32
+    assert web("GET", DISCOVER, headers={"X-Request-Id": "mine-7"}).headers["X-Request-Id"] == "mine-7"
+    assert web("GET", "/nowhere", headers={"X-Request-Id": "not ours!"}).headers["X-Request-Id"] != "not ours!"
+
+
+def test_head_is_get_without_a_body(web: Web) -> None:
+    got, head = web("GET", DISCOVER), web("HEAD", DISCOVER)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-type"] == got.headers["content-type"] == "application/json"
+
+
+def test_long_answers_are_compressed_where_that_is_understood(web: Web) -> None:
+    assert web("GET", DISCOVER, headers={"Accept-Encoding": "gzip"}).headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in web("GET", DISCOVER, headers={"Accept-Encoding": "identity"}).headers
+
+
+def test_pages_of_other_origins_may_read_it(web: Web) -> None:
+    origin = {"Origin": "https://client.example"}
+    assert web("GET", DISCOVER, headers=origin).headers["access-control-allow-origin"] == "*"
+    asked = web("OPTIONS", DISCOVER, headers={**origin, "Access-Control-Request-Method": "GET"})
+    assert asked.status_code == 200
+    assert "GET" in asked.headers["access-control-allow-methods"]
+    assert web("OPTIONS", DISCOVER).headers["allow"] == "GET, HEAD, POST, OPTIONS"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "error"),
+    [
+        ("GET", "/nowhere", 404, "NotFound"),
+        ("PUT", DISCOVER, 405, "MethodNotAllowed"),
+        ("POST", DISCOVER, 405, "MethodNotAllowed"),
+        ("POST", "/health", 405, "MethodNotAllowed"),
+        ("POST", "/xrpc/social.coves.none", 404, "MethodNotFound"),
+        ("POST", "/xrpc/social.coves.community.create", 501, "MethodNotImplemented"),
+        ("POST", "/xrpc/social.coves.feed.vote.create", 400, "WriteToPds"),
+        ("GET", f"{DISCOVER}?limit=x", 400, "InvalidRequest"),
+        ("GET", f"{DISCOVER}?cursor=%FF%00", 400, "InvalidRequest"),
+    ],
+)
+def test_every_error_is_json_of_one_shape(web: Web, method: str, path: str, status: int, error: str) -> None:
+    got = web(method, path, headers={"Origin": "https://client.example"})
+    assert (got.status_code, got.json()["error"]) == (status, error)
+    assert got.json()["message"]
+    assert got.headers["access-control-allow-origin"] == "*"
+    assert got.headers["X-Request-Id"]
+    if status == 405:
+        assert "GET" in got.headers["allow"]
+
+
+def test_a_body_that_is_too_long_is_refused(web: Web) -> None:
+    got = web("POST", "/xrpc/social.coves.comment.create", content=b"x" * 1_000_001)
+    assert (got.status_code, got.json()["error"]) == (413, "RequestTooLarge")
+
+
+@pytest.mark.parametrize("nsid", sorted(WRITES))
+def test_a_write_is_told_where_it_goes_with_a_body_that_is_valid(web: Web, nsid: str) -> None:
+    details = web("POST", f"/xrpc/{nsid}", json={}).json()["details"]
+    assert details["call"].startswith("com.atproto.repo.")
+    body = details["body"]
+    assert body["collection"] == details["collection"]
+    if "record" in body:
+        judge = compile_judge(next(kind for kind in KINDS if kind.collection == body["collection"]))
+        assert judge.verdict(body["repo"], body.get("rkey", "3kabcdefghij2"), body["record"]).faults == ()
+    assert ("record" in body) == (not details["call"].endswith("deleteRecord"))
+
+
+def test_who_says_nonsense_of_themselves_is_refused(web: Web) -> None:
+    got = web("GET", DISCOVER, headers={VIEWER_HEADER: "ann"})
+    assert (got.status_code, got.json()["error"]) == (401, "AuthenticationRequired")
+
+
+def test_a_post_has_a_permanent_link(web: Web) -> None:
+    post = web("GET", DISCOVER).json()["feed"][0]["post"]
+    did, rkey = post["uri"].split("/")[2], post["rkey"]
+    assert web("GET", f"/post/{did}/{rkey}").json()["post"] == post
+    assert web("GET", f"/post/{did}/none").status_code == 404
+    assert web("GET", "/post/nobody/none").status_code == 400
+
+
+class Broken(MemoryStore):
+    """A store that is away, or wrong."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(layout_of(SCHEMA))
+        self._error = error
+
+    async def page(self, *args: Any, **kwargs: Any) -> Any:
+        """Fail."""
+        raise self._error
+
+    async def scan(self, tables: Sequence[str]) -> AsyncGenerator[Any, None]:
+        """Fail, if the store is away."""
+        if isinstance(self._error, StoreError):
+            raise self._error
+        async for chunk in super().scan(tables):
+            yield chunk
+
+
+def test_a_store_that_is_away_is_503_and_a_bug_is_500_without_details(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.CRITICAL, "strandline.http")
+    for error, status, name in (
+        (StoreUnavailable("secret host"), 503, "ServiceUnavailable"),
+        (ZeroDivisionError("secret"), 500, "InternalServerError"),
+    ):
+        app = create_app(Broken(error), Settings(page_keys=KEYS))
+        with clients(app) as client:
+            got = client.get(DISCOVER)
+            assert (got.status_code, got.json()["error"]) == (status, name)
+            assert "secret" not in got.text
+            if status == 503:
+                assert client.get("/health").status_code == 503
+                assert client.get("/xrpc/_health").json()["store"] == "unavailable"
+
+
+def test_an_index_that_is_too_far_behind_is_not_healthy(forum: Any) -> None:
+    store = forum.index.store
+    forum.index.ask(lambda it: Ingest(it, forum.index.schema).fold([], Cursor("jetstream", 1_782_000_000_000_000)))
+    with clients(create_app(store, Settings(page_keys=KEYS, max_lag_s=60))) as client:
+        got = client.get("/health")
+        assert got.status_code == 503
+        assert int(got.headers["X-Index-Lag-Ms"]) > 60_000
+        assert got.json()["lagMs"] > 60_000
+    with clients(create_app(store, Settings(page_keys=KEYS))) as client:
+        assert client.get("/health").status_code == 200
+
+
+def test_it_is_mounted_in_another_application(forum: Any) -> None:
+    inner = create_app(forum.index.store, Settings(page_keys=KEYS))
+    with clients(Starlette(routes=[Mount("/forum", inner)])) as client:
+        assert client.get(f"/forum{DISCOVER}").json()["feed"]
+        assert client.get("/forum/nowhere").json()["error"] == "NotFound"
+
+
+def test_keys_that_are_short_are_refused() -> None:
+    for keys in ((), (b"short",)):
+        with pytest.raises(ValueError, match="page keys"):
+            Settings(page_keys=keys)
+
+
+def test_the_openapi_document_names_every_question(web: Web) -> None:
+    paths = web("GET", "/openapi.json").json()["paths"]
+    assert {path.removeprefix("/xrpc/") for path in paths} >= set(ANSWERS) | set(WRITES)
+
+
+TEXTS: Final = st.text(max_size=60) | st.sampled_from(["at://", "did:plc:", "!a@b", "\0", "' OR 1=1 --", "../.."])
+
+
+def test_no_cursor_uri_or_handle_is_an_error_of_ours(web: Web) -> None:
+    @settings(max_examples=25 * EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(
+        name=st.sampled_from(sorted(ANSWERS)),
+        parameter=st.sampled_from(
+            ["cursor", "community", "actor", "author", "post", "uris", "dids", "aggregatorDid", "parentRkey"]
+        ),
+        text=TEXTS,
+    )
+    def law(name: str, parameter: str, text: str) -> None:
+        asked = {"community": "x.example", "actor": "x.example", "aggregatorDid": "x.example", parameter: text}
+        got = web("GET", f"/xrpc/{name}", params=[(key, _plain(value)) for key, value in asked.items()])
+        assert got.status_code in (200, 400, 401, 404), got.text
+
+    law()
+
+
+def _plain(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
+
+
+def test_no_answer_is_undocumented(forum: Any) -> None:
+    app = create_app(forum.index.store, Settings(page_keys=KEYS))
+    with clients(app) as client:
+        assert client.get("/openapi.json").json() == json.loads(json.dumps(openapi("0.1.0")))
+        schema = schemathesis.openapi.from_dict(openapi("0.1.0"))
+        for operation in schema.get_all_operations():
+            _hold(operation.ok(), client)  # type: ignore[union-attr]  # an error has none, and fails here
+
+
+def _hold(operation: Any, client: Client) -> None:
+    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(case=operation.as_strategy())
+    def law(case: Any) -> None:
+        sent = case.as_transport_kwargs(base_url="http://forum.test")
+        wanted = ("method", "url", "params", "headers", "json", "content")
+        response = client.request(sent.pop("method"), sent.pop("url"), **{it: sent[it] for it in wanted if it in sent})
+        assert response.status_code < 500, response.text
+        case.validate_response(response, checks=[status_code_conformance, response_schema_conformance])
+
+    law()
