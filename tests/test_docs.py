@@ -44,6 +44,8 @@ PUBLIC: Final = [
     "strandline.forum.testing",
     "strandline_sqlite",
     "strandline_files",
+    "strandline.forum.xrpc",
+    "strandline_http",
 ]
 DEMO_COMMANDS: Final = [  # as in `make demo`, with a tenth of its events
     "strandline world --seed 7 --events 2000 --out demo.ndjson",
