@@ -8,6 +8,7 @@ told, its rows made and all. Nothing else is at work.
 
     python benchmarks/reads.py --events 100000 1000000
     python benchmarks/reads.py --events 1000000 --stores postgresql
+    python benchmarks/reads.py --urls sqlite:///forum.db   # one that holds such a log
 """
 
 import argparse
@@ -45,10 +46,15 @@ def main() -> None:
     parser.add_argument("--stores", nargs="+", default=["sqlite", "postgresql"], choices=["sqlite", "postgresql"])
     parser.add_argument("--asks", type=int, default=500)
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--urls", nargs="+", help="ask these, which hold a log already; viewers are added")
     told = parser.parse_args()
     print(
         f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; caches warm; milliseconds"
     )
+    for url in told.urls or ():
+        tell(url, url, told.asks)
+    if told.urls:
+        return
     with tempfile.TemporaryDirectory(dir=told.folder) as folder:
         for events in told.events:
             log = Path(folder) / "world.ndjson"
@@ -75,7 +81,11 @@ def store_url(name: str, folder: Path) -> Iterator[str]:
 def report(name: str, events: int, log: Path, url: str, asks: int) -> None:
     command = [str(Path(sys.executable).with_name("strandline")), "replay", str(log), "--store", url]
     subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
-    print(f"\n{name}, {events:,} events\n{'':34}{'p50':>9}{'p99':>9}{'rows':>7}")
+    tell(f"{name}, {events:,} events", url, asks)
+
+
+def tell(title: str, url: str, asks: int) -> None:
+    print(f"\n{title}\n{'':34}{'p50':>9}{'p99':>9}{'rows':>7}")
     asyncio.run(measure(url, asks))
 
 

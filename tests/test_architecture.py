@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
     {"errors", "masking", "memo", "wirejson"},
-    {"syntax", "event", "lexicon"},
+    {"syntax", "event", "lexicon", "words"},
     {"following", "schema", "register", "judge", "packing", "ports", "session"},
     {"shares", "delta"},
     {"prepare", "fold"},

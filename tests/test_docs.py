@@ -3,11 +3,13 @@ The documentation says what is so: its code runs, its links lead somewhere, and 
 
 The blocks of one page run in order in one folder: `python` ones share a namespace, `console` ones run their
 `$ strandline …` lines and must succeed, `console exact` ones must also print what stands below them, `sql` ones are
-asked of a demo store. Text that is not to be run says what it is (`text`, `toml`, …); a fence that says nothing is an
+asked of a demo store, or said to a PostgreSQL database with which `STRANDLINE_STORE` is set where they are
+`sql postgres`. Text that is not to be run says what it is (`text`, `toml`, …); a fence that says nothing is an
 error.
 """
 
 import ast
+import asyncio
 import importlib
 import inspect
 import os
@@ -22,6 +24,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
+import asyncpg
 import pytest
 from attrs import frozen
 
@@ -43,6 +46,7 @@ PUBLIC: Final = [
     "strandline.testing",
     "strandline.forum.testing",
     "strandline_sqlite",
+    "strandline_postgres",
     "strandline_files",
     "strandline.forum.xrpc",
     "strandline_http",
@@ -98,12 +102,17 @@ def test_every_block_runs(
     monkeypatch.chdir(tmp_path)
     module = ModuleType("page")
     monkeypatch.setitem(sys.modules, "page", module)
-    for block in blocks(page.read_text()):
+    found = list(blocks(page.read_text()))
+    if any("postgres" in block.info.split() for block in found):
+        monkeypatch.setenv("STRANDLINE_STORE", request.getfixturevalue("postgres")(18).url())
+    for block in found:
         language, *options = block.info.split()
         if language == "python":
             run_python(block, page, module)
         elif language == "console":
             run_console(block, tmp_path, exact="exact" in options)
+        elif language == "sql" and "postgres" in options:
+            asyncio.run(say_sql(block, os.environ["STRANDLINE_STORE"]))
         elif language == "sql":
             run_sql(block, request.getfixturevalue("demo_store"))
 
@@ -120,6 +129,12 @@ def run_sql(block: Block, store: Path) -> None:
             database.execute(statement).fetchall()
     finally:
         database.close()
+
+
+async def say_sql(block: Block, url: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute(block.text)
+    await connection.close()
 
 
 def run_console(block: Block, folder: Path, *, exact: bool) -> None:
@@ -156,7 +171,7 @@ def test_every_fence_says_what_it_holds(page: Path) -> None:
         assert block.info, f"line {block.line}: a fence without a language"
         language, *options = block.info.split()
         assert language in INERT | {"python", "console", "sql"}, f"line {block.line}: unknown language {language!r}"
-        assert set(options) <= {"exact"}, f"line {block.line}: unknown option in {block.info!r}"
+        assert set(options) <= {"exact", "postgres"}, f"line {block.line}: unknown option in {block.info!r}"
 
 
 def prose(page: Path) -> str:

@@ -94,7 +94,7 @@ def _next(chunks: Iterator[list[bytes]]) -> tuple[list[bytes] | None, BaseExcept
 
 
 def _prepared(given: Given, lines: list[bytes]) -> Prepared:
-    return prepare(given, map(decode, lines))
+    return prepare(given, [decode(line) for line in lines])
 
 
 @define

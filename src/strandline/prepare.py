@@ -5,7 +5,7 @@ It is a third of the work and needs nobody else, so it may be done before the wr
 process while the batch before it is committed.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from attrs import Factory, define
@@ -86,6 +86,7 @@ class Prepared:
 def prepare(given: Given, batch: Iterable[Decoded]) -> Prepared:
     """Return a batch of decoded lines, ready to be folded."""
     prepared = Prepared()
+    commits: list[Commit] = []
     held: dict[str, bool] = {}
     for item in batch:
         if isinstance(item, Commit):
@@ -93,7 +94,7 @@ def prepare(given: Given, batch: Iterable[Decoded]) -> Prepared:
             if ours is None:
                 ours = held[item.collection] = given.schema.holds(item.collection)
             if ours:
-                prepared.writes.append(_write(given, item))
+                commits.append(item)
             else:
                 prepared.other += 1
         elif isinstance(item, BadEvent):
@@ -102,18 +103,30 @@ def prepare(given: Given, batch: Iterable[Decoded]) -> Prepared:
             prepared.control += 1
         else:
             prepared.others.append(item)
+    prepared.writes = _writes(given, commits)
     return prepared
 
 
-def _write(given: Given, commit: Commit) -> Write:
-    written = register(commit)
+def _writes(given: Given, commits: Sequence[Commit]) -> list[Write]:
+    """Return what commits write: each step for all of them before the next, which a processor likes better."""
+    registers = [register(commit) for commit in commits]
+    verdicts = [_verdict(given, commit) for commit in commits]
+    return [_write(given, *told) for told in zip(registers, verdicts, strict=True)]
+
+
+def _verdict(given: Given, commit: Commit) -> Verdict | None:
     judge = given.judges.get(commit.collection)
     if judge is None or commit.record is None:
-        return Write(written, None, ())
-    verdict = judge.verdict(commit.did, commit.rkey, commit.record, plain=commit.plain)
+        return None
+    return judge.verdict(commit.did, commit.rkey, commit.record, plain=commit.plain)
+
+
+def _write(given: Given, it: Register, verdict: Verdict | None) -> Write:
+    if verdict is None:
+        return Write(it, None, ())
     if verdict.faults:
-        return Write(written, None, judged(judge, written).faults)
-    return Write(written, given.shares.of(live(given.schema.keys, written, verdict.record)), ())
+        return Write(it, None, judged(given.judges[it.collection], it).faults)
+    return Write(it, given.shares.of(live(given.schema.keys, it, verdict.record)), ())
 
 
 def judged(judge: Judge, it: Register) -> Verdict:

@@ -1,4 +1,4 @@
-"""The store in PostgreSQL, against the port and the laws: all of it on 18, fewer examples on the others."""
+"""The store in PostgreSQL, against the port and the laws: all of it on 18; on 17, which copies every row, and 15 fewer."""
 
 import os
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import pytest
 
 from strandline.ports import Layout, Store
 from strandline.testing.conformance import StoreConformance
-from strandline_postgres import PostgresStore, open_store
+from strandline_postgres import PostgresStore, open_store, transaction
 from strandline_postgres.testing import Server
 
 FULL = "STRANDLINE_FULL" in os.environ
@@ -20,10 +20,12 @@ class TestPostgres18(StoreConformance):
     durable: ClassVar[bool] = True
     examples: ClassVar[int] = 400 if FULL else 15
     version: ClassVar[int] = 18
+    copied: ClassVar[int] = transaction.COPIED
 
     @pytest.fixture(autouse=True)
-    def _server(self, postgres: Callable[[int], Server]) -> None:
+    def _server(self, postgres: Callable[[int], Server], monkeypatch: pytest.MonkeyPatch) -> None:
         self.server = postgres(self.version)
+        monkeypatch.setattr(transaction, "COPIED", self.copied)
 
     async def open(self, layout: Layout) -> PostgresStore:
         return await self._opened(layout, f"conformance_{next(NUMBERS)}")
@@ -37,6 +39,7 @@ class TestPostgres18(StoreConformance):
 
 
 class TestPostgres17(TestPostgres18):
+    copied: ClassVar[int] = 1
     examples: ClassVar[int] = 40 if FULL else 2
     version: ClassVar[int] = 17
 

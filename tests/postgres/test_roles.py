@@ -20,7 +20,7 @@ LOG = tuple(decode(line) for line in world(5, 200))
 
 def granting(roles: str) -> str:
     """Return the SQL by which the manual makes the two roles, with other names: roles are a server's, not a database's."""
-    [found] = re.findall(r"```sql\n(.*?CREATE ROLE.*?)```", HOWTO.read_text(), re.DOTALL)
+    [found] = re.findall(r"```sql postgres\n(.*?CREATE ROLE.*?)```", HOWTO.read_text(), re.DOTALL)
     return re.sub(r"\b(indexer|web)\b", rf"\1_{roles}", str(found))
 
 

@@ -14,6 +14,7 @@ from strandline.forum import SCHEMA, digest
 from strandline.forum.dump import dump_lines
 from strandline.ingest import layout_of
 from strandline.testing.laws import told
+from strandline_postgres import transaction
 
 DICE = random.Random(7)
 TID = "234567abcdefghijklmnopqrstuvwxyz"
@@ -158,7 +159,12 @@ async def held(store: Store, lines: list[bytes]) -> tuple[dict[str, list[Any]], 
 
 
 @pytest.mark.parametrize("name", ["ugly", "longest", "great"])
-def test_every_store_holds_and_tells_the_same(url: str, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("copies", [1, transaction.COPIED])
+def test_every_store_holds_and_tells_the_same(
+    url: str, tmp_path: Path, name: str, copies: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transaction, "COPIED", copies)
+
     async def compared() -> None:
         lines = hostile_logs()[name]
         rows, told_as = await held(MemoryStore(layout_of(SCHEMA)), lines)

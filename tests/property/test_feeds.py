@@ -129,7 +129,7 @@ def test_feeds_are_those_of_the_reference(stores: Sequence[Store]) -> None:
         since_us = None if timeframe == "all" else now_us - window_us
         told_to_reference: dict[str, Any] = {"order": order, "timeframe": timeframe, "now_us": now_us}
         asked: dict[str, Any] = {"order": order, "since_us": since_us, "limit": dice.randrange(1, 4)}
-        with windows_of(dice.choice((0, 1, 1000)), page=dice.choice((1, 2, 500))):
+        with windows_of(dice.choice((1, 2, 1000)), page=dice.choice((1, 2, 500)), rounds=dice.choice((0, 1, 5))):
             for store in stores:
                 told(store, log)
                 _same_feeds(store, log, asked, told_to_reference)
@@ -138,12 +138,17 @@ def test_feeds_are_those_of_the_reference(stores: Sequence[Store]) -> None:
 
 
 @contextmanager
-def windows_of(posts: int, *, page: int) -> Iterator[None]:
-    """Let a window be sorted when it holds so many posts, and else the order be walked in pages."""
+def windows_of(posts: int, *, page: int, rounds: int) -> Iterator[None]:
+    """
+    Let a window be sorted when it holds less posts, and else the order be walked too; communities come in pages.
+
+    All posts are looked through for so many rounds, and then each public community's.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("strandline.forum.queries.feeds._WINDOW", posts)
         patch.setattr("strandline.forum.queries.feeds._PAGE", page)
         patch.setattr("strandline.forum.queries.relations._PAGE", page)
+        patch.setattr("strandline.forum.queries.feeds._ROUNDS", rounds)
         yield
 
 

@@ -702,7 +702,7 @@ class TestVersions:
         assert drift(store) == []
         run(store.close())
 
-    @pytest.mark.parametrize("part", ["schema", "semantics", "validator"])
+    @pytest.mark.parametrize("part", ["schema", "semantics", "validator", "words"])
     def test_views_made_under_another_stamp_are_stale_until_rebuilt(self, whole: Path, part: str) -> None:
         layout = evolve(LAYOUT, stamp={**LAYOUT.stamp, part: "another"})
         for write in (True, False):
@@ -750,6 +750,70 @@ def leftovers(path: Path) -> list[str]:
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
         names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
     return [name for (name,) in names if name.endswith(adapter._BESIDE)]
+
+
+def word_indexes(path: Path) -> list[str]:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        names = connection.execute("SELECT name FROM sqlite_schema WHERE sql LIKE 'CREATE VIRTUAL%' ORDER BY name")
+        return [name for (name,) in names]
+
+
+class TestWords:
+    def test_a_word_that_its_index_lacks_is_drift_until_a_rebuild(self, whole: Path) -> None:
+        store = opened(whole)
+        with closing(sqlite3.connect(whole)) as connection:
+            [key, words] = connection.execute("SELECT key, title || content FROM post_words LIMIT 1").fetchone()
+            connection.execute(
+                f"""INSERT INTO "{word_indexes(whole)[1]}" ("{word_indexes(whole)[1]}") VALUES ('delete-all')"""
+            )
+            connection.commit()
+        [of_it] = [it for it in drift(store) if it.table == "post_words" and it.key == (key,)]
+        assert of_it.kept == (key, "", "")
+        assert of_it.right is not None
+        assert "".join(of_it.right[1:]) == words
+        assert {it.table for it in drift(store)} == {"post_words"}
+        run(Ingest(store, SCHEMA).rebuild())
+        assert drift(store) == []
+        run(store.close())
+
+    def test_what_moves_a_row_and_not_its_words_leaves_their_index_alone(self, whole: Path) -> None:
+        store = opened(whole)
+        rows = scanned(store)
+        index = store._connection.execute('SELECT * FROM "post_words.words.0_data" ORDER BY id').fetchall()
+        run(put(store, {"post": {row[:1]: (*row[:-1], row[-1] + 1) for row in rows["post"]}}))
+        run(put(store, {"post_words": {row[:1]: row for row in rows["post_words"]}}))
+        assert store._connection.execute('SELECT * FROM "post_words.words.0_data" ORDER BY id').fetchall() == index
+        run(store.close())
+
+    def test_each_table_of_words_has_one_index_whatever_became_of_rebuilds(self, whole: Path) -> None:
+        def names(generation: int) -> list[str]:
+            return [f"{name}.words.{generation}" for name in ("community_words", "post_words", "profile_words")]
+
+        store = opened(whole)
+        assert word_indexes(whole) == names(0)
+        with pytest.raises(KeyboardInterrupt):
+            run(self._interrupted(store))
+        assert word_indexes(whole) == names(0)
+        count = ticks(store, lambda: run(Ingest(store, SCHEMA).rebuild()))
+        assert word_indexes(whole) == names(1)
+        run(store.close())
+        assert outcome(whole, REBUILD_AND_DIE, count // 2)[0] == -signal.SIGKILL
+        assert word_indexes(whole) == sorted([*names(1), *names(2)])
+        run(opened(whole).close())
+        assert word_indexes(whole) == names(1)
+
+    async def _interrupted(self, store: adapter.SQLiteStore) -> None:
+        async with store.rebuild():
+            raise KeyboardInterrupt
+
+    def test_rows_keep_their_words_through_a_vacuum(self, whole: Path) -> None:
+        store = opened(whole)
+        some = [row[:1] for row in scanned(store)["post_words"]][::2]
+        run(put(store, {"post_words": dict.fromkeys(some)}))
+        with closing(sqlite3.connect(whole)) as connection:
+            connection.execute("VACUUM")
+        assert {it.key for it in drift(store) if it.table == "post_words"} == {*some}
+        run(store.close())
 
 
 class TestRebuild:

@@ -2,8 +2,8 @@
 Feeds: the posts of a community, of all public ones, of those a viewer is subscribed to; a page at a time.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Literal
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Final, Literal, NamedTuple
 
 from attrs import frozen
 
@@ -45,8 +45,11 @@ SORT_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "hot": ("hot", "uri"),
 }
 _PAGE: Final = 500
+_ROUNDS: Final = 5
+"""So many pages of all posts, each twice the one before, are looked through for those that discover shows."""
+
 _WINDOW: Final = 1000
-"""So many posts of a window are read and sorted; of more, the order itself is walked."""
+"""So many posts of a window are read and sorted at first; of more, the order itself is walked too."""
 
 
 @frozen
@@ -102,6 +105,9 @@ async def discover(
 ) -> FeedPage:
     """Return posts of all live public communities but those the viewer blocks; arguments as `community_feed`."""
     blocked = await blocked_by(store, viewer)
+    found = await _everywhere(store, blocked, order, since_us, limit, after)
+    if found is not None:
+        return found
     dids = [row.did for row in await public_communities(store) if row.did not in blocked]
     return await page_of(store, dids, order, since_us, limit, after)
 
@@ -132,49 +138,100 @@ async def page_of(
     """Return posts of some communities, but those of hidden authors; arguments as `community_feed`."""
     posts: list[Any] = []
     while len(posts) <= limit:
-        rows, more = await _post_rows(store, dids, order, since_us, limit + 1 - len(posts), after)
+        wanted = limit + 1 - len(posts)
+        scope = _Scope("by_", [(did,) for did in dids])
+        rows, more = await _post_rows(store, scope, order, since_us, wanted + wanted // 8 + 1, after)
         gone = await hidden(store, {row.author for row in rows} | {row.community for row in rows})
         posts += [row for row in rows if row.author not in gone and row.community not in gone]
         dids = [did for did in dids if did not in gone]
         if not more:
             break
         after = sort_key(order)(rows[-1])
+    return _cut(posts, order, limit)
+
+
+def _cut(posts: Sequence[Any], order: Order, limit: int) -> FeedPage:
     cut = tuple(posts[:limit])
     return FeedPage(cut, sort_key(order)(cut[-1]) if len(posts) > limit and cut else None)
 
 
+async def _everywhere(
+    store: Store, blocked: Collection[str], order: Order, since_us: int | None, limit: int, after: Key | None
+) -> FeedPage | None:
+    """
+    Walk down the order of all posts, past what discover does not show; None where that is too much.
+
+    Communities may be many and most posts are in public ones, so this is the shorter way; whoever floods a community
+    that is not shown makes it no longer than a few pages.
+    """
+    posts: list[Any] = []
+    size = limit + 1 + limit // 2
+    for _ in range(_ROUNDS):
+        rows, more = await _post_rows(store, _Scope("all_", [()]), order, since_us, size, after)
+        posts += await _shown(store, rows, blocked)
+        if len(posts) > limit or not more:
+            return _cut(posts, order, limit)
+        after = sort_key(order)(rows[-1])
+        size *= 2
+    return None
+
+
+async def _shown(store: Store, rows: Sequence[Any], blocked: Collection[str]) -> list[Any]:
+    """Return the posts of live public communities that are not blocked; neither they nor their authors are hidden."""
+    named = store.layout.table("community").row
+    found = await store.get("community", {(row.community,) for row in rows})
+    public = {key[0] for key, row in found.items() if named(row).visibility == "public"}.difference(blocked)
+    gone = await hidden(store, {row.author for row in rows if row.community in public} | public)
+    return [row for row in rows if row.community in public - gone and row.author not in gone]
+
+
+class _Scope(NamedTuple):
+    """Which of the indexes of posts is asked, and where in it."""
+
+    prefix: str
+    partitions: Sequence[Key]
+
+
 async def _post_rows(
-    store: Store, dids: Sequence[str], order: Order, since_us: int | None, limit: int, after: Key | None
+    store: Store, scope: _Scope, order: Order, since_us: int | None, limit: int, after: Key | None
 ) -> tuple[list[Any], bool]:
-    """Return the next posts of some communities, and whether there may be more."""
+    """Return the next posts of a scope, and whether there may be more."""
     named = store.layout.table("post").row
-    partitions = [(did,) for did in dids]
     bound = None if since_us is None else (since_us,)
     if since_us is None or order == "new":
-        rows = await store.page("post", f"by_{order}", partitions, limit=limit, after=after, bound=bound)
+        index = f"{scope.prefix}{order}"
+        rows = await store.page("post", index, scope.partitions, limit=limit, after=after, bound=bound)
         return [named(row) for row in rows], len(rows) == limit
-    window = await store.page("post", "by_new", partitions, limit=_WINDOW + 1, bound=bound)
-    if len(window) > _WINDOW:
-        found = await _since(store, partitions, order, since_us, limit, after)
-    else:
-        at = sort_key(order)
-        found = sorted((row for row in map(named, window) if after is None or at(row) < after), key=at, reverse=True)
+    found = await _since(store, scope, order, since_us, limit, after)
     return found[:limit], len(found) >= limit
 
 
-async def _since(
-    store: Store, partitions: Sequence[Key], order: Order, since_us: int, limit: int, after: Key | None
-) -> list[Any]:
-    """Walk down the order past what is older: short, where much is not."""
-    named, at = store.layout.table("post").row, sort_key(order)
-    found: list[Any] = []
-    more = True
-    while more and len(found) < limit:
-        rows = [named(row) for row in await store.page("post", f"by_{order}", partitions, limit=_PAGE, after=after)]
-        found += [row for row in rows if row.sort_at_us >= since_us]
-        after = at(rows[-1]) if rows else None
-        more = len(rows) == _PAGE
-    return found
+async def _since(store: Store, scope: _Scope, order: Order, since_us: int, limit: int, after: Key | None) -> list[Any]:
+    """
+    Read the window, and walk down the order past what is older, in turns and ever further, until one has the page.
+
+    The one is short where the window is, the other where much is in it; so at most some three times the posts are read
+    that the better one needs.
+    """
+    named, at, newness = store.layout.table("post").row, sort_key(order), sort_key("new")
+    window: list[Any] = []
+    walked: list[Any] = []
+    size = _WINDOW
+    while True:
+        last = newness(window[-1]) if window else None
+        rows = await store.page(
+            "post", f"{scope.prefix}new", scope.partitions, limit=size, after=last, bound=(since_us,)
+        )
+        window += map(named, rows)
+        if len(rows) < size:
+            return sorted((row for row in window if after is None or at(row) < after), key=at, reverse=True)
+        last = at(walked[-1]) if walked else after
+        rows = await store.page("post", f"{scope.prefix}{order}", scope.partitions, limit=size, after=last)
+        walked += map(named, rows)
+        found = [row for row in walked if row.sort_at_us >= since_us]
+        if len(rows) < size or len(found) >= limit:
+            return found
+        size *= 2
 
 
 def sort_key(order: str) -> Callable[[Any], Key]:
