@@ -48,6 +48,8 @@ PUBLIC: Final = [
     "strandline_sqlite",
     "strandline_postgres",
     "strandline_files",
+    "strandline.forum.xrpc",
+    "strandline_http",
 ]
 DEMO_COMMANDS: Final = [  # as in `make demo`, with a tenth of its events
     "strandline world --seed 7 --events 2000 --out demo.ndjson",

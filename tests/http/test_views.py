@@ -246,6 +246,19 @@ def test_who_voted_sees_which_way_and_who_did_not_sees_none(index: Index) -> Non
     assert shown(index)["stats"] == {"upvotes": 0, "downvotes": 1, "score": -1, "commentCount": 0}
 
 
+def test_what_was_said_at_once_is_paged_one_by_one(index: Index) -> None:
+    index.fold([comment(BEN, rkey) for rkey in ("one", "three", "two")])
+    found: list[str] = []
+    more: list[tuple[str, str]] = []
+    while len(found) < 9:
+        got = ask(index, "actor.getComments", ("actor", BEN), ("limit", "1"), *more)
+        found += [view["record"]["content"] for view in got["comments"]]
+        if "cursor" not in got:
+            break
+        more = [("cursor", got["cursor"])]
+    assert sorted(found) == ["one was said", "three was said", "two was said"]
+
+
 def test_posts_with_media_are_those_with_an_embed(index: Index) -> None:
     page = {"$type": "social.coves.embed.external", "external": {"uri": "https://tides.example"}}
     index.fold([post("page", embed=page)])
