@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
     {"errors", "masking", "memo", "wirejson"},
-    {"syntax", "event", "lexicon"},
+    {"syntax", "event", "lexicon", "wire"},
     {"following", "schema", "register", "delta", "judge", "packing", "ports", "session"},
     {"prepare", "fold"},
     {"jobs", "rebuild", "page", "ingest", "memory"},

@@ -142,9 +142,13 @@ class Ingest:
         if folded.jobs:
             await self._step(None)
 
+    async def go_on(self) -> bool:
+        """Take the waiting jobs one bounded step on; return whether there were any. Raises as `fold`."""
+        return await self._step(None)
+
     async def finish(self) -> None:
         """Take all waiting jobs to their end."""
-        while await self._step(None):
+        while await self.go_on():
             pass
 
     async def cursor(self, source: str) -> int | None:

@@ -114,7 +114,7 @@ async def _follow(ingest: Ingest, session: Session, patience_s: float, status_js
     async def deliver(items: Sequence[Decoded], place: Place | None) -> None:
         await ingest.fold(items, cursors_of(place) if place else None)
 
-    follower = Follower(session, deliver, patience_s=patience_s)
+    follower = Follower(session, deliver, go_on=ingest.go_on, patience_s=patience_s)
     arrived: list[int] = []
 
     def stop(number: int) -> None:
