@@ -313,7 +313,7 @@ def test_what_a_batch_left_to_be_done_goes_on_while_nothing_comes() -> None:
         async def deliver(items: Sequence[Decoded], place: Place | None) -> None:
             await ingest.fold(items)
 
-        async with serving([to_v1(it) for it in (*writes, account)]) as jetstream, asyncio.timeout(20):
+        async with serving([*map(to_v1, writes), to_v1(account)]) as jetstream, asyncio.timeout(20):
             following = Follower(follow([host_of(jetstream.url)], []), deliver, go_on=go_on)
             assert await following.follow() == ""
         assert not await ingest.go_on()

@@ -23,7 +23,7 @@ from strandline.session import Filter, Host, Place, Session, follow
 from strandline_cli.command import Command, store_option
 from strandline_cli.loop import run
 from strandline_cli.opened import writing
-from strandline_cli.show import console, text
+from strandline_cli.show import by_reason, card, console, text, when
 from strandline_cli.stop import SIGNALS, Stopped
 
 if TYPE_CHECKING:  # it needs an extra
@@ -134,11 +134,29 @@ async def _follow(ingest: Ingest, session: Session, patience_s: float, status_js
         for number, handler in before.items():
             loop.remove_signal_handler(number)
             signal.signal(number, handler)
-        print(json.dumps(follower.status.told()), flush=True)
+        _summarise(follower.status, status_json)
     if arrived:
         raise Stopped(arrived[0])
     if reason:
         raise click.ClickException(reason)
+
+
+def _summarise(status: "Status", status_json: bool) -> None:
+    told = status.told()
+    if status_json:
+        print(json.dumps(told), flush=True)
+        return
+    rows = {
+        "host": status.host or None,
+        "events": f"{status.events:,}",
+        "bad": by_reason(status.bad),
+        "control": f"{status.control:,}",
+        "gaps": f"{status.gaps:,}",
+        "connections": f"{status.connections:,}",
+        "taken in up to": when(status.seen_us),
+        "last error": status.last_error,
+    }
+    console().print(card(rows))
 
 
 async def _tell(status: "Status", status_json: bool) -> None:
