@@ -27,6 +27,7 @@ from itertools import count
 from multiprocessing import Pipe, Process
 from multiprocessing.connection import Connection as Pipes
 from pathlib import Path
+from typing import Any
 
 import zstandard
 from attrs import define, field
@@ -164,7 +165,7 @@ async def bare(events: int, packed: bool) -> float:
             for _ in range(events):
                 await receiving.recv()
             seconds = time.monotonic()
-        return events / (seconds - pipe.recv())
+        return float(events / (seconds - pipe.recv()))
 
 
 def resident_mb() -> float:
@@ -190,7 +191,7 @@ def stores(kinds: Sequence[str]) -> Iterator[Callable[[str], str]]:
             if kind == "sqlite":
                 return f"sqlite:///{folder}/{next(number)}.db"
             assert server is not None
-            return server.database()
+            return server.url(schema=f"live{next(number)}")
 
         yield new
 
@@ -228,7 +229,7 @@ async def decoded(events: int) -> float:
     with served(events, False, 0) as (url, pipe):
         following = Follower(follow([host_of(f"{url}/subscribe")], [], compress=False), deliver)
         await following.follow()
-        return events / (seconds - pipe.recv())
+        return float(events / (seconds - pipe.recv()))
 
 
 def queues(events: int) -> None:

@@ -20,7 +20,7 @@ LAYERS = [
     {"following", "schema", "register", "delta", "judge", "packing", "ports", "session"},
     {"prepare", "fold"},
     {"jobs", "rebuild", "page", "ingest", "memory"},
-    {"copying", "index"},
+    {"copying", "index", "letters"},
 ]
 LAYER = {f"strandline.{name}": depth for depth, names in enumerate(LAYERS) for name in names}
 LIBRARIES = {"attr", "attrs", "cattr", "cattrs", "uniseg"}

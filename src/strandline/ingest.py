@@ -165,6 +165,12 @@ class Ingest:
             if (it,) in rows and (_seen_at(it),) in rows
         ]
 
+    async def forget(self, digests: Sequence[str]) -> int:
+        """Take dead letters away, by the digests of their lines; return how many they were. Raises as `fold`."""
+        if digests:
+            await _persistently(lambda: self._forget(digests))
+        return len(digests)
+
     async def rebuild(self) -> int:
         """
         Make all views anew from the registers; return how many registers were read.
@@ -192,6 +198,10 @@ class Ingest:
                     folded.jobs = folded.jobs or waiting
                     return folded
             await self._stepped(concerned)
+
+    async def _forget(self, digests: Sequence[str]) -> None:
+        async with self.store.transaction() as transaction:
+            await transaction.commit({DEAD_LETTER.name: {(digest,): None for digest in digests}})
 
     async def _step(self, dids: Sequence[str] | None) -> bool:
         """Take some repos' jobs one step on, all that wait if None; tell whether there was one."""

@@ -4,9 +4,8 @@ import asyncio
 import json
 import os
 import signal
-import sys
-from asyncio.subprocess import PIPE, Process
-from collections.abc import Awaitable, Sequence
+from asyncio.subprocess import Process
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,10 @@ from strandline.forum.world import world
 from strandline.ingest import DEAD_LETTER
 from strandline_jetstream.testing import Cut, Faults, Stall, serving
 
+Running = Callable[..., Any]
+Within = Callable[..., None]
+
 GARBAGE = [b"{", b'{"kind":"party"}', b"[]"]
-COMMAND = (sys.executable, "-c", "import sys; from strandline_cli import main; sys.exit(main())")
 
 
 def log(count: int) -> list[bytes]:
@@ -36,22 +37,8 @@ LINES = log(1_000)
 LAST_US = max(it.seen_us for it in map(decode, LINES) if isinstance(it, Event))
 
 
-def awaited(test: Awaitable[Any]) -> None:
-    async def run() -> None:
-        async with asyncio.timeout(60):
-            await test
-
-    asyncio.run(run())
-
-
-async def begun(*arguments: str) -> Process:
-    return await asyncio.create_subprocess_exec(
-        *COMMAND, *arguments, stdout=PIPE, stderr=PIPE, env=os.environ | {"NO_COLOR": "1"}
-    )
-
-
-async def following(source: str, store: str) -> Process:
-    return await begun("run", "--source", source, "--store", store, "--status-json")
+def following(source: str, store: str) -> tuple[str, ...]:
+    return ("run", "--source", source, "--store", store, "--status-json")
 
 
 async def told(process: Process, name: str, least: int) -> None:
@@ -75,25 +62,24 @@ async def assert_is_index_of(lines: Sequence[bytes], url: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["", "/subscribe"][: 2 if "STRANDLINE_FULL" in os.environ else 1])
-def test_a_killed_run_goes_on_where_its_rows_end(path: str, tmp_path: Path) -> None:
+def test_a_killed_run_goes_on_where_its_rows_end(path: str, running: Running, awaited: Within, tmp_path: Path) -> None:
     """Of the naive reference, not of a fold: what it was killed within is there whole, or not at all."""
     url = f"sqlite:///{tmp_path}/index.db"
 
     async def test() -> None:
         faults = Faults(fates=[Stall(300), Cut(400), Stall(700)])
         async with serving(LINES, faults) as jetstream:
-            first = await following(f"{jetstream.url}{path}", url)
-            await told(first, "events", 1)
-            first.kill()
-            await first.wait()
-            second = await following(f"{jetstream.url}{path}", url)
-            await told(second, "connections", 2)
-            second.kill()
-            await second.wait()
-            third = await following(f"{jetstream.url}{path}", url)
-            await told(third, "seen_us", LAST_US)
-            third.terminate()
-            assert await third.wait() == 143
+            command = following(f"{jetstream.url}{path}", url)
+            async with running(*command) as first:
+                await told(first, "events", 1)
+            assert first.returncode == -signal.SIGKILL
+            async with running(*command) as second:
+                await told(second, "connections", 2)
+            async with running(*command) as third:
+                await told(third, "seen_us", LAST_US)
+                third.terminate()
+                await third.communicate()
+            assert third.returncode == 143
         assert "cursor=" in jetstream.asked[-1]
         await assert_is_index_of(LINES, url)
 
@@ -101,17 +87,18 @@ def test_a_killed_run_goes_on_where_its_rows_end(path: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_ends_it_within_two_seconds_with_a_summary(number: int, code: int, tmp_path: Path) -> None:
+def test_a_signal_ends_it_within_two_seconds_with_a_summary(
+    number: int, code: int, running: Running, awaited: Within, tmp_path: Path
+) -> None:
     async def test() -> None:
         async with serving(LINES) as jetstream:
-            process = await begun(
-                "run", "--source", f"{jetstream.url}/subscribe", "--store", f"sqlite:///{tmp_path}/index.db"
-            )
-            while not jetstream.asked:
-                await asyncio.sleep(0.01)
-            process.send_signal(number)
-            async with asyncio.timeout(2):
-                out, err = await process.communicate()
+            store = f"sqlite:///{tmp_path}/index.db"
+            async with running("run", "--source", f"{jetstream.url}/subscribe", "--store", store) as process:
+                while not jetstream.asked:
+                    await asyncio.sleep(0.01)
+                process.send_signal(number)
+                async with asyncio.timeout(2):
+                    out, err = await process.communicate()
         assert process.returncode == code
         assert err.startswith(b"strandline: stopped")
         assert {line.split("  ")[0] for line in out.decode().splitlines()} >= {"events", "bad", "host", "connections"}
@@ -119,19 +106,20 @@ def test_a_signal_ends_it_within_two_seconds_with_a_summary(number: int, code: i
     awaited(test())
 
 
-def test_a_second_run_is_refused_while_the_first_has_the_store(tmp_path: Path) -> None:
+def test_a_second_run_is_refused_while_the_first_has_the_store(
+    running: Running, awaited: Within, tmp_path: Path
+) -> None:
     url = f"sqlite:///{tmp_path}/index.db"
 
     async def test() -> None:
         async with serving(LINES) as jetstream:
-            first = await following(f"{jetstream.url}/subscribe", url)
-            await told(first, "events", 1)
-            second = await following(f"{jetstream.url}/subscribe", url)
-            _, err = await second.communicate()
-            assert second.returncode == 4
-            assert b"one writer at a time" in err
-            first.kill()
-            await first.wait()
+            command = following(f"{jetstream.url}/subscribe", url)
+            async with running(*command) as first:
+                await told(first, "events", 1)
+                async with running(*command) as second:
+                    _, err = await second.communicate()
+                assert second.returncode == 4
+                assert b"one writer at a time" in err
 
     awaited(test())
 
@@ -145,12 +133,14 @@ def test_a_second_run_is_refused_while_the_first_has_the_store(tmp_path: Path) -
         (("--source", "ws://a.example", "--patience", "-1"), "--patience"),
     ],
 )
-def test_what_cannot_be_followed_is_told(arguments: tuple[str, ...], words: str, tmp_path: Path) -> None:
+def test_what_cannot_be_followed_is_told(
+    arguments: tuple[str, ...], words: str, running: Running, awaited: Within, tmp_path: Path
+) -> None:
     async def test() -> None:
         async with serving(LINES) as jetstream:
             given = [it.replace("ws://a.example", jetstream.url) for it in arguments]
-            process = await begun("run", *given, "--store", f"sqlite:///{tmp_path}/index.db")
-            _, err = await process.communicate()
+            async with running("run", *given, "--store", f"sqlite:///{tmp_path}/index.db") as process:
+                _, err = await process.communicate()
         assert process.returncode in (1, 2)
         assert words in err.decode()
         assert "Traceback" not in err.decode()
