@@ -27,7 +27,6 @@ from itertools import count
 from multiprocessing import Pipe, Process
 from multiprocessing.connection import Connection as Pipes
 from pathlib import Path
-from typing import Any
 
 import zstandard
 from attrs import define, field
