@@ -16,8 +16,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
     {"errors", "masking", "memo", "wirejson"},
-    {"syntax", "event", "lexicon", "wire"},
-    {"following", "schema", "register", "delta", "judge", "packing", "ports", "session"},
+    {"syntax", "event", "lexicon", "wire", "words"},
+    {"following", "schema", "register", "judge", "packing", "ports", "session"},
+    {"shares", "delta"},
     {"prepare", "fold"},
     {"jobs", "rebuild", "page", "ingest", "memory"},
     {"copying", "index", "letters"},

@@ -9,6 +9,7 @@ Source: https://docs.python.org/3/library/multiprocessing.html#pipes-and-queues
 """
 
 import gc
+import marshal
 import os
 import pickle
 import signal
@@ -19,12 +20,15 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Final
 
-from attrs import define
+from attrs import astuple, define, evolve
 
 from strandline import LogError, decode
 from strandline.forum import SCHEMA
 from strandline.judge import compile_judges
-from strandline.prepare import Given, Prepared, prepare
+from strandline.lexicon.fault import Fault
+from strandline.prepare import Given, Prepared, Write, prepare
+from strandline.register import Register
+from strandline.shares import Share
 from strandline_cli.stop import Stopped
 
 __all__ = ["COLLECT_EVERY", "prepared", "unhurried_collection"]
@@ -90,7 +94,7 @@ def _next(chunks: Iterator[list[bytes]]) -> tuple[list[bytes] | None, BaseExcept
 
 
 def _prepared(given: Given, lines: list[bytes]) -> Prepared:
-    return prepare(given, map(decode, lines))
+    return prepare(given, [decode(line) for line in lines])
 
 
 @define
@@ -150,15 +154,31 @@ def _deaf() -> Iterator[None]:
 
 
 def _packed(given: Given, lines: list[bytes]) -> Iterator[bytes]:
-    """Yield a batch prepared, piece by piece, as bytes: so much less is held at a time."""
+    """
+    Yield a batch prepared, piece by piece, as bytes: so much less is held at a time.
+
+    Writes are plain values but for the names of their parts, and nearly all there is: they go by `marshal`, which
+    takes a quarter of the time.
+    """
     for at in range(0, len(lines), PIECE):
-        yield pickle.dumps(_prepared(given, lines[at : at + PIECE]), pickle.HIGHEST_PROTOCOL)
+        piece = _prepared(given, lines[at : at + PIECE])
+        writes = [
+            (tuple(register), share and tuple(share), [astuple(fault) for fault in faults])
+            for register, share, faults in piece.writes
+        ]
+        rest = pickle.dumps(evolve(piece, writes=[]), pickle.HIGHEST_PROTOCOL)
+        yield marshal.dumps((writes, rest))
 
 
 def _unpacked(pieces: list[bytes]) -> Prepared:
     ready = Prepared()
     while pieces:
-        ready.extend(pickle.loads(pieces.pop(0)))
+        writes, rest = marshal.loads(pieces.pop(0))
+        ready.extend(pickle.loads(rest))
+        ready.writes += [
+            Write(Register._make(register), share and Share._make(share), tuple([Fault(*fault) for fault in faults]))
+            for register, share, faults in writes
+        ]
     return ready
 
 

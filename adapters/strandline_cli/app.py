@@ -30,6 +30,7 @@ SECTIONS: Final = {
     "Look at the forum": {
         "feed": (f"{_AT}.feed:feed", "Show posts: of all communities, of one, or of those a viewer follows."),
         "thread": (f"{_AT}.thread:thread", "Show a post and what was said under it."),
+        "search": (f"{_AT}.search:search", "Find posts, communities or profiles by their words."),
         "post": (f"{_AT}.entry:post", "Show a post: its text, its tally and its ranks."),
         "community": (f"{_AT}.entry:community", "Show a community: what it says of itself, and its counts."),
         "profile": (f"{_AT}.entry:profile", "Show a profile: what an account says of itself, and its counts."),

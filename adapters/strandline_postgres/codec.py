@@ -82,7 +82,9 @@ def decoder(table: Table) -> Callable[[Iterable[Any]], list[Row]]:
 
 
 def _long_places(table: Table) -> list[int]:
-    return [at for at, column in enumerate(table.columns) if column.type in (Type.JSON, Type.TEXT, Type.BYTES)]
+    return [
+        at for at, column in enumerate(table.columns) if column.type in (Type.JSON, Type.TEXT, Type.BYTES, Type.WORDS)
+    ]
 
 
 def _length(row: Any, places: Sequence[int]) -> int:

@@ -7,6 +7,9 @@ Keys are looked up one by one along an index, however many there are and whateve
 A view's rows stand in a table of a generation, `name.3`; under its plain name there is an SQL view of the present
 generation, so that a rebuild switches by moving the SQL view, and no reader has to know.
 
+Words are indexed as a `tsvector` of our own making, without positions: PostgreSQL's parser and dictionaries are not
+asked, and neither are its limits to how often and how far behind a word may stand.
+
 Source: https://www.postgresql.org/docs/current/sql-select.html#SQL-FROM (LATERAL)
 """
 
@@ -16,9 +19,10 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from strandline.packing import packed_places
-from strandline.schema import Index, Table, Type
+from strandline.schema import Index, Search, Table, Type
+from strandline.words import Query
 
-__all__ = ["NOTIFY", "Tables", "own_indexes", "quoted"]
+__all__ = ["NOTIFY", "Tables", "own_indexes", "quoted", "terms"]
 
 NOTIFY = "SELECT pg_notify($1, $2)"
 
@@ -36,6 +40,7 @@ _TYPES = {
     Type.INTEGER: "bigint",
     Type.FLAG: "smallint",
     Type.BYTES: "bytea",
+    Type.WORDS: "text",
 }
 _NAME_BYTES = 63
 
@@ -59,6 +64,22 @@ _MERGE = """
             SELECT it.* {found} AND NOT EXISTS (SELECT FROM least) ORDER BY {order} LIMIT $2
         ) AS it
     ) AS it ORDER BY {sorted} LIMIT $1
+"""
+
+
+_HEADED = '"is headed"'  # no declared name has a space
+
+_SEARCH = """
+    WITH meant AS MATERIALIZED (
+        SELECT {key}, (NOT EXISTS (SELECT FROM unnest($3::text[]) AS n WHERE strpos(w.{head}, n) = 0))::int AS {headed}
+        FROM {words} AS w WHERE {vector} @@ $2::text::tsquery
+        AND NOT EXISTS (SELECT FROM unnest($3::text[]) AS n WHERE NOT ({every}))
+        AND NOT EXISTS (SELECT FROM unnest($4::text[]) AS n WHERE {every})
+    )
+    SELECT {place}, {columns} FROM (
+        SELECT w.{headed}, it.* FROM meant AS w
+        CROSS JOIN LATERAL (SELECT it.* FROM {table} AS it WHERE {at_key} OFFSET 0) AS it WHERE true{kept}
+    ) AS it {behind} ORDER BY {order} LIMIT $1
 """
 
 
@@ -132,12 +153,17 @@ class Tables:
         """Return the statements that create a table and its indexes."""
         columns = ", ".join(_column(table, at) for at in range(len(table.columns)))
         made = f"CREATE TABLE {self.at(table)} ({columns}, PRIMARY KEY ({_key(table)}))"
-        return [made, *(self._create_index(table, index) for index in own_indexes(table))]
+        words = [self._create_words(table)] if table.words else []
+        return [made, *(self._create_index(table, index) for index in own_indexes(table)), *words]
 
     def _create_index(self, table: Table, index: Index) -> str:
         columns = ", ".join(map(quoted, indexed(table, index)))
         name = _short(f"{self.plain(table)}.{index.name}")
         return f"CREATE INDEX {quoted(name)} ON {self.at(table)} ({columns})"
+
+    def _create_words(self, table: Table) -> str:
+        name = _short(f"{self.plain(table)}.words")
+        return f"CREATE INDEX {quoted(name)} ON {self.at(table)} USING gin (({_vector(table)}))"
 
     def show(self, table: Table, *, anew: bool) -> list[str]:
         """Return the statements that bring the SQL view of a table to this generation; `anew` if its shape changes."""
@@ -160,6 +186,13 @@ class Tables:
     def analyze(self, table: Table) -> str:
         """Return the statement that lets the planner know a table."""
         return f"ANALYZE {self.at(table)}"
+
+    def rename_column(self, table: str, old: str, new: str) -> str:
+        """Return the statement that renames a column, if it is there."""
+        name = self.named(table).replace("'", "''")
+        there = f"SELECT FROM pg_attribute WHERE attrelid = to_regclass('{name}') AND attname = '{old}'"
+        change = f"ALTER TABLE {self.named(table)} RENAME COLUMN {quoted(old)} TO {quoted(new)}"
+        return f"DO $strandline$ BEGIN IF EXISTS ({there}) THEN {change}; END IF; END $strandline$"
 
     def read_meta(self) -> str:
         """Return the statement that reads what the store says of itself."""
@@ -249,6 +282,41 @@ class Tables:
             wanted=", ".join(f"w{number}" for number, _ in enumerate(arrays, 1)),
         )
 
+    def search(
+        self, table: Table, search: Search, words: Table, *, within: tuple[str, ...], since: bool, after: int
+    ) -> str:
+        """
+        Return the statement that reads the rows of whose words a query is true, each behind its place.
+
+        The index gives the rows that may be meant; the words themselves say which are. Its parameters are the limit,
+        the terms, what is wanted, what is not, an array for each column of `within`, the least value of `since`, and
+        the `after` values of the place of the row before.
+        """
+        kept = [
+            f"it.{quoted(name)} = ANY (${at}::{type_of(table, table.position[name])}[])"
+            for at, name in enumerate(within, 5)
+        ]
+        if since and search.since is not None:
+            kept.append(f"it.{quoted(search.since)} >= ${5 + len(within)}")
+        first = 5 + len(within) + since
+        place = ", ".join([*([_HEADED] if search.headed else []), *map(quoted, table.found_columns(search))])
+        behind = f"WHERE ({place}) < ({', '.join(f'${first + at}' for at in range(after))})" if after else ""
+        return _SEARCH.format(
+            at_key=" AND ".join(f"it.{quoted(column.name)} = w.{quoted(column.name)}" for column in table.key),
+            behind=behind,
+            columns=_columns(table),
+            every=" OR ".join(f"strpos(w.{quoted(name)}, n) > 0" for name in words.words),
+            head=quoted(words.words[0]),
+            headed=_HEADED,
+            key=_key(words),
+            kept="".join(f" AND {it}" for it in kept),
+            order=", ".join(f"{it} DESC" for it in place.split(", ")),
+            place=place,
+            table=self.at(table),
+            vector=_vector(words, "w"),
+            words=self.at(words),
+        )
+
     def _partitions(
         self, table: Table, index: Index, null: Sequence[bool], beyond: Sequence[str], order: str, at: int
     ) -> str:
@@ -291,6 +359,22 @@ def _unnest(table: Table, size: int) -> str:
 
 def _at_wanted(table: Table) -> str:
     return " AND ".join(f"it.{quoted(column.name)} = wanted.w{at}" for at, column in enumerate(table.key, 1))
+
+
+def _vector(table: Table, it: str = "") -> str:
+    """Return what the words of a row are in their index: which there are, and not where."""
+    every = " || ".join(f"{it}.{quoted(name)}" if it else quoted(name) for name in table.words)
+    return f"array_to_tsvector(array_remove(string_to_array({every}, ' '), ''))"
+
+
+def terms(query: Query) -> str:
+    """
+    Return what the index of words is asked: all words, some of which may go on.
+
+    >>> terms(Query((" the sea ", " tid")))
+    "'the' & 'sea' & 'tid':*"
+    """
+    return " & ".join(f"'{word}'" if whole else f"'{word}':*" for word, whole in query.terms)
 
 
 def _way(index: Index) -> str:

@@ -25,8 +25,9 @@ from strandline.errors import (
     StoreUnavailable,
     UnknownStore,
 )
-from strandline.ports import Key, Layout
+from strandline.ports import Found, Key, Layout
 from strandline.schema import Row, Table
+from strandline.words import Query
 from strandline_postgres import sql
 from strandline_postgres.address import address_of
 from strandline_postgres.codec import FIRST_ROWS, next_rows
@@ -134,6 +135,22 @@ class PostgresStore:
         """Return rows of some partitions of an index, merged in its order."""
         return await self._ask(
             lambda it: it.page(table, index, partitions, limit=limit, each=each, after=after, bound=bound)
+        )
+
+    async def search(
+        self,
+        table: str,
+        search: str,
+        query: Query,
+        *,
+        limit: int,
+        within: Mapping[str, Collection[Any]] | None = None,
+        since: int | None = None,
+        after: Key | None = None,
+    ) -> list[Found]:
+        """Return rows of whose words a query is true, in the order of a search, each behind its place."""
+        return await self._ask(
+            lambda it: it.search(table, search, query, limit=limit, within=within, since=since, after=after)
         )
 
     async def scan(self, tables: Sequence[str]) -> AsyncGenerator[tuple[str, list[Row]], None]:

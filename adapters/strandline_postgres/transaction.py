@@ -13,11 +13,12 @@ from typing import Any, Final
 from attrs import define, field, frozen
 
 from strandline.errors import StoreError
-from strandline.ports import Changes, Key, Layout
+from strandline.ports import Changes, Found, Key, Layout
 from strandline.schema import Index, Row, Table
+from strandline.words import Query
 from strandline_postgres.codec import chunks, columns_of, decoder
 from strandline_postgres.following import payloads
-from strandline_postgres.sql import NOTIFY, Tables
+from strandline_postgres.sql import NOTIFY, Tables, terms
 
 __all__ = ["PostgresTransaction", "Speech"]
 
@@ -43,7 +44,7 @@ class Speech:
         """Return what is said of a layout."""
         return cls(layout, {}, {name: decoder(table) for name, table in layout.tables.items()})
 
-    def say(self, tables: Tables, what: str, table: Table, *how: Any, **sizes: int) -> str:
+    def say(self, tables: Tables, what: str, table: Table, *how: Any, **sizes: Any) -> str:
         """Return one of the statements of `Tables`."""
         name = (tables.generation, what, table.name, *how, *sizes.values())
         said = self._said.get(name)
@@ -108,6 +109,34 @@ class PostgresTransaction:
         if heads is None:
             return await self._fetch(shape, self._say("page", shape, declared, tuple(parts), **sizes), *given)
         return await self._fetch(shape, self._say("merge", shape, declared, **sizes), *given, min(heads, most))
+
+    async def search(
+        self,
+        table: str,
+        search: str,
+        query: Query,
+        *,
+        limit: int,
+        within: Mapping[str, Collection[Any]] | None = None,
+        since: int | None = None,
+        after: Key | None = None,
+    ) -> list[Found]:
+        """Return rows of whose words a query is true; see `Store.search`."""
+        if not query.wanted:
+            return []
+        shape = self._speech.layout.table(table)
+        declared, asked, after = shape.search(search), within or {}, after or ()
+        words = self._speech.layout.table(declared.words)
+        floor = () if since is None or declared.since is None else (since,)
+        sizes = {"within": tuple(asked), "since": bool(floor), "after": len(after)}
+        statement = self._speech.say(self._tables, "search", shape, declared, words, **sizes)
+        given = [terms(query), query.wanted, query.unwanted, *map(list, asked.values()), *floor, *after]
+        with self._translated(self.connection):
+            records = await self.connection.fetch(statement, limit, *given)
+        cut = len(shape.found_columns(declared)) + declared.headed
+        found = [tuple(record) for record in records]
+        rows = self._speech.rows(shape, [it[cut:] for it in found])
+        return [(it[:cut], row) for it, row in zip(found, rows, strict=True)]
 
     async def commit(self, changes: Changes) -> None:
         """Write all changes; they stand once the transaction has ended."""

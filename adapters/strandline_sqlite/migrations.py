@@ -19,7 +19,7 @@ APPLICATION_ID = 0x53545244
 """`STRD` in the file's header, so that `file` and we can tell a store from any other SQLite file."""
 
 
-NAMES = frozenset({"m001_kept_tables", "m002_moved_tables"})
+NAMES = frozenset({"m001_kept_tables", "m002_moved_tables", "m003_slots"})
 """Every migration this version knows."""
 
 
@@ -38,6 +38,11 @@ def migrations(layout: Layout) -> Migrations:
     @every()
     def m002_moved_tables(db: Database) -> None:
         db.execute(sql.MOVED)
+
+    @every()
+    def m003_slots(db: Database) -> None:
+        if "did_hash" in db["register"].columns_dict:
+            db.execute(sql.RENAME_SLOT)
 
     return every
 

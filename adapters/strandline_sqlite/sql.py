@@ -3,6 +3,8 @@ Every statement this adapter says, made from declared tables.
 
 Narrow tables without indexes are clustered on their key. The others keep their rows in the order they came, with an
 index on the key, so that wide rows are appended and each index entry stays short.
+
+The statements of searches are in `searching`.
 """
 
 from collections.abc import Sequence
@@ -10,22 +12,30 @@ from collections.abc import Sequence
 from strandline.schema import Column, Index, Table, Type
 
 __all__ = [
+    "GENERATION",
     "META",
     "MOVE",
     "MOVED",
+    "RENAME_SLOT",
+    "ROW",
     "create_index",
     "create_table",
     "delete",
     "drop",
+    "indexed",
     "insert",
+    "named",
     "own_indexes",
     "page",
     "rename",
     "scan",
     "select",
+    "update",
 ]
 
 META = "CREATE TABLE strandline_meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID"
+
+GENERATION = "SELECT value FROM strandline_meta WHERE name = 'generation'"
 
 MOVED = "CREATE TABLE strandline_moved (name TEXT PRIMARY KEY, times INTEGER NOT NULL) STRICT, WITHOUT ROWID"
 
@@ -33,6 +43,11 @@ MOVE = (
     "INSERT INTO strandline_moved (name, times) VALUES (?, 1)"
     " ON CONFLICT (name) DO UPDATE SET times = strandline_moved.times + 1"
 )
+
+RENAME_SLOT = "ALTER TABLE register RENAME COLUMN did_hash TO slot"
+
+ROW = '"row number"'
+"""The number of a row with words, by which its full-text index knows it; no declared name has a space."""
 
 _TYPES = {
     Type.TEXT: "TEXT",
@@ -42,28 +57,37 @@ _TYPES = {
     Type.INTEGER: "INTEGER",
     Type.FLAG: "INTEGER",
     Type.BYTES: "BLOB",
+    Type.WORDS: "TEXT",
 }
 
 
 def create_table(table: Table, suffix: str = "") -> str:
-    """Return the statement that creates a table."""
+    """Return the statement that creates a table; the rows of one with words have numbers that stay."""
+    if table.words:
+        held = ", ".join(map(_column, table.columns))
+        return f"CREATE TABLE {named(table, suffix)} ({ROW} INTEGER PRIMARY KEY, {held}, UNIQUE ({_key(table)})) STRICT"
     columns = ", ".join(_column(column) for column in table.columns)
     clustered = not own_indexes(table) and not any(column.type in (Type.JSON, Type.BYTES) for column in table.columns)
     kind = "STRICT, WITHOUT ROWID" if clustered else "STRICT"
-    return f"CREATE TABLE {_name(table, suffix)} ({columns}, PRIMARY KEY ({_key(table)})) {kind}"
+    return f"CREATE TABLE {named(table, suffix)} ({columns}, PRIMARY KEY ({_key(table)})) {kind}"
 
 
 def own_indexes(table: Table) -> list[Index]:
     """Return the indexes that need a tree of their own: all but those which the key's order serves."""
     key = tuple(column.name for column in table.key)
-    return [index for index in table.indexes if (*index.partition, *index.order) != key[: _width(index)]]
+    return [index for index in table.indexes if indexed(index) != key[: len(indexed(index))]]
+
+
+def indexed(index: Index) -> tuple[str, ...]:
+    """Return the columns of an index, in its order; the place of the row ends each entry."""
+    return (*index.partition, *index.order)
 
 
 def create_index(table: Table, index: Index, generation: int, suffix: str = "") -> str:
     """Return the statement that creates an index; `generation` keeps its name apart from those of older tables."""
-    columns = ", ".join(f'"{name}"' for name in (*index.partition, *index.order))
+    columns = ", ".join(f'"{name}"' for name in indexed(index))
     name = f"{table.name}.{index.name}.{generation}"
-    return f'CREATE INDEX "{name}" ON {_name(table, suffix)} ({columns})'
+    return f'CREATE INDEX "{name}" ON {named(table, suffix)} ({columns})'
 
 
 def drop(name: str) -> str:
@@ -73,7 +97,7 @@ def drop(name: str) -> str:
 
 def rename(table: Table, suffix: str) -> str:
     """Return the statement that takes the suffix off a table's name."""
-    return f'ALTER TABLE {_name(table, suffix)} RENAME TO "{table.name}"'
+    return f'ALTER TABLE {named(table, suffix)} RENAME TO "{table.name}"'
 
 
 def select(table: Table, suffix: str, count: int) -> str:
@@ -82,7 +106,7 @@ def select(table: Table, suffix: str, count: int) -> str:
     wanted = f"(VALUES {', '.join([mark] * count)}) AS wanted"
     on = " AND ".join(f'it."{column.name}" = wanted.column{at}' for at, column in enumerate(table.key, 1))
     columns = ", ".join(f'it."{column.name}"' for column in table.columns)
-    return f"SELECT {columns} FROM {wanted} CROSS JOIN {_name(table, suffix)} AS it ON {on}"
+    return f"SELECT {columns} FROM {wanted} CROSS JOIN {named(table, suffix)} AS it ON {on}"
 
 
 def insert(table: Table, suffix: str) -> str:
@@ -90,19 +114,24 @@ def insert(table: Table, suffix: str) -> str:
     marks = ", ".join("?" * len(table.columns))
     values = [f'"{column.name}" = excluded."{column.name}"' for column in table.columns[table.key_size :]]
     then = f"UPDATE SET {', '.join(values)}" if values else "NOTHING"
-    target = f"{_name(table, suffix)} ({_columns(table)})"
+    target = f"{named(table, suffix)} ({_columns(table)})"
     return f"INSERT INTO {target} VALUES ({marks}) ON CONFLICT ({_key(table)}) DO {then}"
+
+
+def update(table: Table, suffix: str, columns: Sequence[str]) -> str:
+    """Return the statement that sets some columns of the row at one key: their values, then the key."""
+    values = ", ".join(f'"{name}" = ?' for name in columns)
+    return f"UPDATE {named(table, suffix)} SET {values} WHERE {_at_key(table)}"
 
 
 def delete(table: Table, suffix: str) -> str:
     """Return the statement that deletes the row at one key."""
-    where = " AND ".join(f'"{column.name}" = ?' for column in table.key)
-    return f"DELETE FROM {_name(table, suffix)} WHERE {where}"
+    return f"DELETE FROM {named(table, suffix)} WHERE {_at_key(table)}"
 
 
 def scan(table: Table, suffix: str = "") -> str:
     """Return the statement that reads all rows by key."""
-    return f"SELECT {_columns(table)} FROM {_name(table, suffix)} ORDER BY {_key(table)}"
+    return f"SELECT {_columns(table)} FROM {named(table, suffix)} ORDER BY {_key(table)}"
 
 
 def page(table: Table, index: Index, *, after: int, bound: int, suffix: str = "") -> str:
@@ -118,7 +147,7 @@ def page(table: Table, index: Index, *, after: int, bound: int, suffix: str = ""
     conditions += _beyond(columns[:after], less) + _beyond(columns[:bound], more)
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     order = ", ".join(f'"{name}" {way}' for name in columns)
-    return f"SELECT {_columns(table)} FROM {_name(table, suffix)}{where} ORDER BY {order or '1'} LIMIT ?"
+    return f"SELECT {_columns(table)} FROM {named(table, suffix)}{where} ORDER BY {order or '1'} LIMIT ?"
 
 
 def _beyond(columns: Sequence[str], sign: str) -> list[str]:
@@ -126,10 +155,6 @@ def _beyond(columns: Sequence[str], sign: str) -> list[str]:
         return []
     names = ", ".join(f'"{name}"' for name in columns)
     return [f"({names}) {sign} ({', '.join('?' * len(columns))})"]
-
-
-def _width(index: Index) -> int:
-    return len(index.partition) + len(index.order)
 
 
 def _column(column: Column) -> str:
@@ -145,9 +170,14 @@ def _columns(table: Table) -> str:
     return ", ".join(f'"{column.name}"' for column in table.columns)
 
 
+def _at_key(table: Table) -> str:
+    return " AND ".join(f'"{column.name}" = ?' for column in table.key)
+
+
 def _key(table: Table) -> str:
     return ", ".join(f'"{column.name}"' for column in table.key)
 
 
-def _name(table: Table, suffix: str) -> str:
+def named(table: Table, suffix: str) -> str:
+    """Return the name of a table as SQL writes it."""
     return f'"{table.name}{suffix}"'

@@ -32,14 +32,17 @@ from strandline.errors import (
     StoreStale,
     UnknownStore,
 )
-from strandline.ports import Changes, Key, Layout
+from strandline.ports import Changes, Found, Key, Layout
 from strandline.schema import Row, Table
-from strandline_sqlite import sql
+from strandline.words import Query
+from strandline_sqlite import searching, sql
 from strandline_sqlite.checkpoints import Checkpoints
-from strandline_sqlite.codec import PAGE_BYTES, all_turned, decoder, encoder
+from strandline_sqlite.codec import PAGE_BYTES, all_turned, decoder
 from strandline_sqlite.inspection import Inspection, inspect
 from strandline_sqlite.lock import WriterLock
 from strandline_sqlite.migrations import APPLICATION_ID, migrate
+from strandline_sqlite.searching import Sought
+from strandline_sqlite.transaction import Recent, Seen, Writing
 
 __all__ = ["SQLiteStore", "open_store"]
 
@@ -64,10 +67,12 @@ class SQLiteStore:
         self.path, self.layout = path, layout
         self._connection, self._lock = connection, lock
         self._suffix: Mapping[str, str] = {}
+        self._beside: int | None = None  # the generation of its views, if it is one that a rebuild fills
         self._said: dict[tuple[Any, ...], str] = {}
         self._idle: list[sqlite3.Connection] = []
         self._checkpoints = Checkpoints(partial(_connect, path, write=True))
-        self._encode = {name: encoder(table) for name, table in layout.tables.items()}
+        self._written: dict[str, Writing] = {}
+        self._recent = {name: Recent.of(table) for name, table in layout.tables.items()}
         self._decode = {name: decoder(table) for name, table in layout.tables.items()}
 
     @property
@@ -77,11 +82,11 @@ class SQLiteStore:
             return {name[6:]: value for name, value in self._meta().items() if name.startswith("stamp.")}
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator["SQLiteStore"]:
-        """Begin a transaction: the store itself, since one process writes, and the file is written at the commit."""
-        yield self
+    async def transaction(self) -> AsyncIterator["SQLiteTransaction"]:
+        """Begin a transaction: the file is written at its commit, since one process writes."""
+        yield SQLiteTransaction(self)
 
-    async def load(self, table: str, keys: Collection[Key]) -> dict[Key, Row]:
+    async def get(self, table: str, keys: Collection[Key]) -> dict[Key, Row]:
         """Return the rows at `keys`."""
         if not keys:
             return {}
@@ -93,22 +98,6 @@ class SQLiteStore:
                 rows = self._connection.execute(statement, list(chain.from_iterable(chunk))).fetchall()
                 found.update((row[:size], row) for row in all_turned(self._decode[table], rows))
         return found
-
-    get = load
-
-    async def commit(self, changes: Changes) -> None:
-        """Write all changes in one transaction."""
-        with _translated(self.path), _transaction(self._connection) as connection:
-            for name, rows in changes.items():
-                gone = sorted(key for key, row in rows.items() if row is None)
-                here = [row for _, row in sorted(rows.items(), key=itemgetter(0)) if row is not None]
-                if gone:
-                    connection.executemany(self._say(sql.delete, name), gone)
-                if here:
-                    connection.executemany(self._say(sql.insert, name), all_turned(self._encode[name], here))
-            if not self._suffix:
-                connection.executemany(sql.MOVE, [(name,) for name, rows in changes.items() if rows])
-        self._checkpoints.wrote(sum(map(len, changes.values())))
 
     async def page(
         self,
@@ -151,6 +140,38 @@ class SQLiteStore:
             for answer in answers:
                 answer.close()
 
+    async def search(
+        self,
+        table: str,
+        search: str,
+        query: Query,
+        *,
+        limit: int,
+        within: Mapping[str, Collection[Any]] | None = None,
+        since: int | None = None,
+        after: Key | None = None,
+    ) -> list[Found]:
+        """Return rows of whose words a query is true, in the order of a search, each behind its place."""
+        if not query.wanted:
+            return []
+        shape = self.layout.table(table)
+        declared = shape.search(search)
+        sought = Sought(
+            table=shape,
+            words=self.layout.table(declared.words),
+            search=declared,
+            query=query,
+            within=within or {},
+            since=since,
+            after=after,
+        )
+        with _translated(self.path), self._snapshot():
+            statement = sought.statement(self._generation(), self._suffix.get(table, ""))
+            found = self._connection.execute(statement, {**sought.parameters, "limit": limit}).fetchall()
+        cut = len(sought.place)
+        rows = all_turned(self._decode[table], [row[cut:] for row in found])
+        return [(row[:cut], turned) for row, turned in zip(found, rows, strict=True)]
+
     async def scan(self, tables: Sequence[str]) -> AsyncGenerator[tuple[str, list[Row]], None]:
         """Yield all rows of some tables, by key, in chunks, from one snapshot."""
         with _translated(self.path):
@@ -159,7 +180,7 @@ class SQLiteStore:
             with _translated(self.path):
                 connection.execute("BEGIN")
                 for name in tables:
-                    rows = connection.execute(self._say(sql.scan, name))
+                    rows = connection.execute(self._scan(name, connection))
                     while chunk := rows.fetchmany(_CHUNK):
                         yield name, list(all_turned(self._decode[name], chunk))
         finally:
@@ -171,20 +192,23 @@ class SQLiteStore:
         """Open a store with new, empty views beside this one's; switch when the block ends well."""
         with _translated(self.path):
             with _transaction(self._connection):
-                self._drop_leftovers()
-                generation = int(self._meta().get("generation", "0")) + 1
+                generation = self._generation() + 1
+                self._drop_leftovers(generation - 1)
                 for table in self.layout.views:
                     self._create(table, generation, _BESIDE)
             beside = SQLiteStore(self.path, self.layout, self._connection, None)
             beside._suffix = {table.name: _BESIDE for table in self.layout.views}
+            beside._beside = generation
+            beside._recent |= {table.name: self._recent[table.name] for table in self.layout.kept}
             beside._idle, beside._checkpoints = self._idle, self._checkpoints  # closed with this store
             try:
                 yield beside
                 with _transaction(self._connection):
                     self._switch(generation)
+                self._forget()
             except BaseException:
                 with _transaction(self._connection):
-                    self._drop_leftovers()
+                    self._drop_leftovers(generation - 1)
                 raise
 
     @asynccontextmanager
@@ -241,7 +265,7 @@ class SQLiteStore:
     def create_views(self) -> None:
         """Create the view tables of a new store, and drop what an interrupted rebuild left."""
         with _translated(self.path), _transaction(self._connection):
-            self._drop_leftovers()
+            self._drop_leftovers(self._generation())
             if "generation" not in self._meta():
                 for table in self.layout.views:
                     self._create(table, 0, "")
@@ -259,6 +283,32 @@ class SQLiteStore:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
 
+    def _write(self, changes: Changes, seen: Seen) -> None:
+        """Write all changes in one transaction; `seen` are the present rows, of those that were read."""
+        try:
+            with _translated(self.path), _transaction(self._connection) as connection:
+                for name, rows in changes.items():
+                    for statement, parameters in self._writing(name).statements(rows, seen.get(name, {})):
+                        connection.executemany(statement, parameters)
+                if not self._suffix:
+                    connection.executemany(sql.MOVE, [(name,) for name, rows in changes.items() if rows])
+        except BaseException:
+            self._forget()  # what stands now is not known
+            raise
+        for name, rows in changes.items():
+            self._recent[name].put(rows)
+        self._checkpoints.wrote(sum(map(len, changes.values())))
+
+    def _forget(self) -> None:
+        for recent in self._recent.values():
+            recent.clear()
+
+    def _writing(self, name: str) -> Writing:
+        found = self._written.get(name)
+        if found is None:
+            found = self._written[name] = Writing(self.layout.table(name), self._suffix.get(name, ""))
+        return found
+
     def _say(self, statement: Callable[..., str], table: str, *sizes: int) -> str:
         said = self._said.get((statement.__name__, table, *sizes))
         if said is None:
@@ -270,19 +320,37 @@ class SQLiteStore:
         self._connection.execute(sql.create_table(table, suffix))
         for index in sql.own_indexes(table):
             self._connection.execute(sql.create_index(table, index, generation, suffix))
+        for statement in searching.create(table, generation, suffix) if table.words else ():
+            self._connection.execute(statement)
+
+    def _scan(self, name: str, connection: sqlite3.Connection) -> str:
+        table = self.layout.table(name)
+        if not table.words:
+            return self._say(sql.scan, name)
+        return searching.scan(table, self._generation(connection), self._suffix.get(name, ""))
+
+    def _generation(self, connection: sqlite3.Connection | None = None) -> int:
+        """Return the generation of the views, as it stands: another process may have rebuilt them."""
+        if self._beside is not None:
+            return self._beside
+        told = (connection or self._connection).execute(sql.GENERATION).fetchone()
+        return 0 if told is None else int(told[0])
 
     def _switch(self, generation: int) -> None:
         for name in json.loads(self._meta()["views"]):
             self._connection.execute(sql.drop(name))
         for table in self.layout.views:
             self._connection.execute(sql.rename(table, _BESIDE))
+        self._drop_leftovers(generation)
         self._put_meta(generation)
         self._connection.executemany(sql.MOVE, [(table.name,) for table in self.layout.views])
 
-    def _drop_leftovers(self) -> None:
+    def _drop_leftovers(self, generation: int) -> None:
+        """Drop what is of no generation of the views but this one."""
         names = self._connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
         for (name,) in names:
-            if name.endswith(_BESIDE):
+            index, _, number = name.rpartition(searching.INDEX)
+            if name.endswith(_BESIDE) or (index and number.isdigit() and int(number) != generation):
                 self._connection.execute(sql.drop(name))
 
     def _meta(self) -> dict[str, str]:
@@ -293,6 +361,29 @@ class SQLiteStore:
         told |= {"generation": str(generation), "views": json.dumps([table.name for table in self.layout.views])}
         self._connection.execute("DELETE FROM strandline_meta")
         self._connection.executemany("INSERT INTO strandline_meta VALUES (?, ?)", told.items())
+
+
+class SQLiteTransaction:
+    """A writer's batch; see `strandline.ports.Transaction`."""
+
+    def __init__(self, store: SQLiteStore) -> None:
+        self._store = store
+        self._seen: Seen = {}
+        self.page = store.page
+
+    async def load(self, table: str, keys: Collection[Key]) -> dict[Key, Row]:
+        """Return the rows at `keys`."""
+        recent = self._store._recent[table]
+        found = recent.find(keys)
+        fetched = await self._store.get(table, [key for key in keys if key not in found])
+        recent.put(fetched)
+        found.update(fetched)
+        self._seen.setdefault(table, {}).update(found)
+        return found
+
+    async def commit(self, changes: Changes) -> None:
+        """Write all changes in one transaction."""
+        self._store._write(changes, self._seen)
 
 
 def open_store(url: str, layout: Layout, *, write: bool = True, stale: bool = False) -> SQLiteStore:

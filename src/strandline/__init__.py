@@ -38,6 +38,7 @@ from strandline.schema import (
     RecordKind,
     Rows,
     Schema,
+    Search,
     Table,
     Type,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "RecordKind",
     "Rows",
     "Schema",
+    "Search",
     "Store",
     "StoreCorrupt",
     "StoreError",

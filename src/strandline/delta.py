@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 from attrs import Factory, define, frozen
 
 from strandline.event import MAX_URI_BYTES, canonical
-from strandline.schema import Attach, Column, Effective, Index, Keys, Live, Row, Rows, Table, Type
+from strandline.schema import Attach, Column, Effective, Index, Row, Rows, Table, Type
+from strandline.shares import Share, Shares, weighted
 
 __all__ = [
     "DORMANT",
@@ -44,47 +45,34 @@ DORMANT = Table(
 """The live relations that are not effective: a greater one of the same actor and subject stands."""
 
 
-def row_sums(view: Rows, keys: Keys, moved: Mapping[str, Sequence[Moved]]) -> dict[Key, list[int]]:
+def row_sums(view: Rows, shares: Shares, moved: Mapping[str, Sequence[Moved]]) -> dict[Key, list[int]]:
     """Return what is added to each key's sums; keys at which all cancels out are left out."""
     sums: dict[Key, list[int]] = {}
-    turned = _turned(view.key, keys)
-    for source, give in view.sources.items():
-        for old, new in moved.get(source, ()):
-            if old is not None:
-                _add(sums, give(old), -1, turned)
-            if new is not None:
-                _add(sums, give(new), 1, turned)
+    for source in view.sources:
+        pairs = moved.get(source)
+        if pairs:
+            at = shares.at.get((view.name, source))
+            part = weighted(view, source, shares.keys) if at is None else _part(at)
+            for old, new in pairs:
+                if old is not None:
+                    _add(sums, part(old), -1)
+                if new is not None:
+                    _add(sums, part(new), 1)
     return {key: added for key, added in sums.items() if any(added)}
 
 
-def _add(
-    sums: dict[Key, list[int]],
-    rows: Iterable[tuple[Key, tuple[int, ...]]],
-    weight: int,
-    turned: Callable[[Key], Key] | None,
-) -> None:
-    for given, amounts in rows:
-        key = given if turned is None else turned(given)
+def _part(at: int) -> Callable[[Share], Any]:
+    return lambda share: share.parts[at]
+
+
+def _add(sums: dict[Key, list[int]], rows: Iterable[tuple[Key, tuple[int, ...]]], weight: int) -> None:
+    for key, amounts in rows:
         held = sums.get(key)
         if held is None:
             sums[key] = [weight * amount for amount in amounts]
         else:
             for at, amount in enumerate(amounts):
                 held[at] += weight * amount
-
-
-def _turned(columns: Sequence[Column], keys: Keys) -> Callable[[tuple[Any, ...]], tuple[Any, ...]] | None:
-    """Return what turns at-uris into keys where the columns hold keys; None where none does."""
-    places = frozenset(at for at, column in enumerate(columns) if column.type is Type.KEY)
-    if not places:
-        return None
-    if len(columns) == 1 and not columns[0].null:
-        return lambda values: (keys.of(values[0]),)
-
-    def turned(values: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple(keys.of(it) if at in places and it is not None else it for at, it in enumerate(values))
-
-    return turned
 
 
 def sum_rows(sums: Mapping[Key, Sequence[int]], known: Mapping[Key, Row]) -> dict[Key, Row | None]:
@@ -99,8 +87,8 @@ def sum_rows(sums: Mapping[Key, Sequence[int]], known: Mapping[Key, Row]) -> dic
 
 def attach_rows(
     view: Attach,
-    keys: Keys,
-    records: Mapping[Key, tuple[Live | None, Live | None]],
+    shares: Shares,
+    records: Mapping[Key, tuple[Share | None, Share | None]],
     sums: Mapping[Key, Row | None],
     known: Mapping[Key, Row],
 ) -> dict[Key, Row | None]:
@@ -109,14 +97,12 @@ def attach_rows(
 
     `records` are the records that moved, `sums` the carried rows at every key concerned, and `known` the present rows.
     """
-    wide = len(view.columns) + 1
-    turned = _turned(view.columns, keys)
+    wide, at = len(view.columns) + 1, shares.at[view.name, view.kind]
     rows: dict[Key, Row | None] = {}
     for key in {**records, **sums}:
         if key in records:
             new = records[key][1]
-            base = None if new is None else view.row(new)
-            base = base if base is None or turned is None else turned(base)
+            base = None if new is None else new.parts[at]
         else:
             row = known.get(key)
             base = None if row is None else row[1:wide]
@@ -149,20 +135,18 @@ class Candidate(NamedTuple):
     shown: tuple[Any, ...]
 
 
-def elections(view: Effective, keys: Keys, moved: Sequence[tuple[Live | None, Live | None]]) -> dict[Key, Election]:
+def elections(
+    view: Effective, shares: Shares, moved: Sequence[tuple[Share | None, Share | None]]
+) -> dict[Key, Election]:
     """Return, for each (subject, actor) concerned, which records left and which came."""
     pairs: dict[Key, Election] = {}
-    keyed = view.subject.type is Type.KEY
-    turned = _turned(view.columns, keys)
+    at = shares.at[view.name, view.kind]
     for old, new in moved:
         if old is not None:
-            subject, _ = view.row(old)
-            subject = keys.of(subject) if keyed else subject
+            subject, _ = old.parts[at]
             pairs.setdefault((subject, old.did), Election()).left.add(old.rkey)
         if new is not None:
-            subject, shown = view.row(new)
-            subject = keys.of(subject) if keyed else subject
-            shown = shown if turned is None else turned(shown)
+            subject, shown = new.parts[at]
             pairs.setdefault((subject, new.did), Election()).came[new.rkey] = (new.rev, shown)
     return pairs
 

@@ -12,7 +12,6 @@ What one event does to many rows (an account hidden or restored, a repo re-state
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
 
 from attrs import Factory, define
 
@@ -28,7 +27,8 @@ from strandline.delta import (
     sum_rows,
 )
 from strandline.event import Account, Identity, Sync, canonical
-from strandline.judge import Verdict
+from strandline.judge import Judge
+from strandline.lexicon.fault import Fault
 from strandline.ports import Changes, Key, Transaction
 from strandline.prepare import Given, Prepared, Write, judged
 from strandline.register import (
@@ -41,9 +41,10 @@ from strandline.register import (
     join_account,
     join_identity,
 )
-from strandline.schema import Attach, Column, Effective, Index, Keys, Live, Row, Rows, Schema, Table, Type
+from strandline.schema import Attach, Column, Effective, Index, Row, Rows, Schema, Table, Type
+from strandline.shares import Share, Shares, live
 
-__all__ = ["JOB", "QUARANTINE", "Folded", "fold", "live", "quarantined", "view_changes"]
+__all__ = ["JOB", "QUARANTINE", "Folded", "fold", "quarantined", "view_changes"]
 
 QUARANTINE = Table(
     "quarantine",
@@ -65,9 +66,6 @@ JOB = Table(
     indexes=(Index("all", order=("did",), descending=False, total=True),),
 )
 """Repos whose registers are being moved from what they were (`hidden`, `floor`) to what they are, and how far."""
-
-
-NO_RECORD: Final = Verdict(None, ())
 
 
 @define
@@ -107,7 +105,7 @@ async def fold(transaction: Transaction, given: Given, batch: Prepared) -> Folde
     repos = {did: Repo._make(row) for (did,), row in loaded.items()}
     _fold_repos(batch.others, repos, folded)
     moved = await _fold_writes(transaction, given, batch.writes, repos, folded)
-    folded.put(await view_changes(transaction, given.schema, moved))
+    folded.put(await view_changes(transaction, given, moved))
     return folded
 
 
@@ -148,37 +146,50 @@ async def _fold_writes(
     invalid = await transaction.load(QUARANTINE.name, [key for key in fresh if key in known])
     moved: dict[str, list[Moved]] = {}
     refused: dict[Key, Row | None] = {}
-    keys = given.schema.keys
     for key, new in fresh.items():
         judge = given.judges.get(new.collection)
         if judge is None:
             continue
         old, repo = known.get(key), repos.get(new.did)
-        was = old if old is not None and is_live(old, repo, key in invalid) else None
-        verdict = told.get(key)
-        if verdict is None:
-            verdict = NO_RECORD if new.record is None else judged(judge, new)
-        if verdict.faults:
-            refused[key] = quarantined(new, verdict)
-            folded.quarantined[verdict.faults[0].rule] += key not in invalid
+        was = old is not None and is_live(old, repo, key in invalid)
+        faults, share = _weighed(given, judge, new, told.get(key))
+        if faults:
+            refused[key] = quarantined(new, faults)
+            folded.quarantined[faults[0].rule] += key not in invalid
         elif key in invalid:
             refused[key] = None
-        now = verdict.record is not None and is_live(new, repo, False)
-        if was is not None or now:
-            before = was and live(keys, was, judge.typed(was.record or ""))
-            pair = (before, live(keys, new, verdict.record) if now else None)
-            moved.setdefault(new.collection, []).append(pair)
+        now = share if is_live(new, repo, bool(faults)) else None
+        if was or now is not None:
+            before = _shared(given, judge, old) if old is not None and was else None
+            moved.setdefault(new.collection, []).append((before, now))
     folded.put({REGISTER.name: fresh, QUARANTINE.name: refused})
     return moved
 
 
+def _weighed(given: Given, judge: Judge, it: Register, told: Write | None) -> tuple[tuple[Fault, ...], Share | None]:
+    """Return what is wrong with what stands at a path and, if nothing is, what it gives were it live."""
+    if it.record is None:
+        return (), None
+    if told is None:
+        verdict = judged(judge, it)
+        return verdict.faults, None if verdict.faults else given.shares.of(live(given.schema.keys, it, verdict.record))
+    if told.faults or it is told.register:
+        return told.faults, told.share
+    return (), _shared(given, judge, it)
+
+
+def _shared(given: Given, judge: Judge, it: Register) -> Share:
+    return given.shares.of(live(given.schema.keys, it, judge.typed(it.record or "")))
+
+
 def _stand(
     schema: Schema, writes: Iterable[Write], known: Mapping[Key, Register], folded: Folded
-) -> tuple[dict[Key, Register], dict[Key, Verdict]]:
+) -> tuple[dict[Key, Register], dict[Key, Write]]:
     fresh: dict[Key, Register] = {}
-    told: dict[Key, Verdict] = {}
+    told: dict[Key, Write] = {}
     keep = {collection: kind.kept for collection, kind in schema.kind_of.items()}
-    for new, verdict in writes:
+    for write in writes:
+        new = write.register
         key = new[:3]
         old = fresh.get(key) or known.get(key)
         stands = join(old, new, keep.get(new.collection))
@@ -187,57 +198,38 @@ def _stand(
             continue
         folded.applied += 1
         fresh[key] = stands
-        if verdict is not None and stands.record is new.record:
-            told[key] = verdict
-        else:
-            told.pop(key, None)
+        if stands.record is new.record:
+            told[key] = write
     return fresh, told
 
 
-def quarantined(it: Register, verdict: Verdict) -> Row:
+def quarantined(it: Register, faults: Iterable[Fault]) -> Row:
     """Return the quarantine's row for a standing put that is not valid."""
-    faults = [{"path": fault.path, "rule": fault.rule, "message": fault.message} for fault in verdict.faults]
-    return (it.rkey, it.collection, it.did, canonical(faults).decode())
+    told = [{"path": fault.path, "rule": fault.rule, "message": fault.message} for fault in faults]
+    return (it.rkey, it.collection, it.did, canonical(told).decode())
 
 
-def live(keys: Keys, it: Register, record: object) -> Live:
-    """Return a live register as views see it."""
-    return Live(
-        it.did,
-        it.collection,
-        it.rkey,
-        it.cid,
-        it.rev,
-        it.rank == 2,
-        it.seen_us,
-        it.first_seen_us or 0,
-        record,
-        it.record or "",
-        keys.at(it.rkey, it.collection, it.did),
-    )
-
-
-async def view_changes(transaction: Transaction, schema: Schema, moved: Mapping[str, Sequence[Moved]]) -> Changes:
+async def view_changes(transaction: Transaction, given: Given, moved: Mapping[str, Sequence[Moved]]) -> Changes:
     """
-    Return the new rows of every view, given the records that moved, by collection.
+    Return the new rows of every view, given the shares of the records that moved, by collection.
 
     A record may stand in `moved` once, and rows of no table are asked for twice.
     """
     told: dict[str, Sequence[Moved]] = dict(moved)
     changes: dict[str, dict[Key, Row | None]] = {DORMANT.name: {}}
-    for view in schema.views:
+    for view in given.schema.views:
         if not any(told.get(name) or changes.get(name) for name in view.inputs):
             continue
         if isinstance(view, Rows):
-            sums = row_sums(view, schema.keys, told)
+            sums = row_sums(view, given.shares, told)
             known = await transaction.load(view.name, sums)
             rows = sum_rows(sums, known)
         elif isinstance(view, Effective):
-            known, rows = await _elect(transaction, schema.keys, view, told.get(view.kind, ()), changes[DORMANT.name])
+            known, rows = await _elect(transaction, given.shares, view, told.get(view.kind, ()), changes[DORMANT.name])
         else:
-            known, rows = await _attach(transaction, schema.keys, view, told.get(view.kind, ()), changes)
+            known, rows = await _attach(transaction, given.shares, view, told.get(view.kind, ()), changes)
         changes[view.name] = rows
-        if view.name in schema.followed:
+        if view.name in given.schema.followed:
             named = view.table.row
             told[view.name] = [
                 (named(known[key]) if key in known else None, None if row is None else named(row))
@@ -247,9 +239,9 @@ async def view_changes(transaction: Transaction, schema: Schema, moved: Mapping[
 
 
 async def _elect(
-    transaction: Transaction, keys: Keys, view: Effective, moved: Sequence[Moved], dormant: dict[Key, Row | None]
+    transaction: Transaction, shares: Shares, view: Effective, moved: Sequence[Moved], dormant: dict[Key, Row | None]
 ) -> tuple[dict[Key, Row], dict[Key, Row | None]]:
-    pairs = elections(view, keys, moved)
+    pairs = elections(view, shares, moved)
     known = await transaction.load(view.name, pairs)
     orphaned = {seat_of(view, pair): pair for pair, it in pairs.items() if needs_heir(it, known.get(pair))}
     heirs: dict[Key, list[Row]] = {}
@@ -265,24 +257,24 @@ async def _elect(
 
 
 async def _attach(
-    transaction: Transaction, keys: Keys, view: Attach, moved: Sequence[Moved], changes: Changes
+    transaction: Transaction, shares: Shares, view: Attach, moved: Sequence[Moved], changes: Changes
 ) -> tuple[dict[Key, Row], dict[Key, Row | None]]:
     records = {_key(view, old or new): (old, new) for old, new in moved}
     sums: dict[Key, Row | None] = {}
     if view.carries is not None:
         carried = changes.get(view.carries.name, {})
-        sums.update((key, row) for key, row in carried.items() if key in records or _may_hold(view, keys, key))
+        sums.update((key, row) for key, row in carried.items() if key in records or _may_hold(view, shares, key))
         sums.update(await transaction.load(view.carries.name, [key for key in records if key not in carried]))
     known = await transaction.load(
         view.name, [key for key in {**records, **sums} if key not in records or records[key][0]]
     )
-    rows = attach_rows(view, keys, records, sums, known)
+    rows = attach_rows(view, shares, records, sums, known)
     return known, {key: row for key, row in rows.items() if row is not None or key in known}
 
 
-def _key(view: Attach, it: Live) -> Key:
+def _key(view: Attach, it: Share) -> Key:
     return (it.key if view.by == "record" else it.did,)
 
 
-def _may_hold(view: Attach, keys: Keys, key: Key) -> bool:
-    return view.by == "repo" or f"/{keys.names[view.kind]}/" in key[0]
+def _may_hold(view: Attach, shares: Shares, key: Key) -> bool:
+    return view.by == "repo" or f"/{shares.keys.names[view.kind]}/" in key[0]

@@ -29,6 +29,7 @@ from strandline.rebuild import Drift, rebuild, verify
 from strandline.register import REGISTER, REPO
 from strandline.schema import Column, Index, Row, Schema, Table, Type
 from strandline.session import Place
+from strandline.words import WORDS
 
 __all__ = ["CURSOR", "DEAD_LETTER", "SEMANTICS", "Cursor", "Ingest", "Outcome", "cursors_of", "layout_of"]
 
@@ -70,7 +71,7 @@ def layout_of(schema: Schema) -> Layout:
     return Layout(
         kept=(REGISTER, REPO, CURSOR, DEAD_LETTER),
         views=(JOB, QUARANTINE, DORMANT, *(view.table for view in schema.views)),
-        stamp={"schema": schema.fingerprint, "semantics": SEMANTICS, "validator": VALIDATOR},
+        stamp={"schema": schema.fingerprint, "semantics": SEMANTICS, "validator": VALIDATOR, "words": WORDS},
         keys=schema.keys,
     )
 

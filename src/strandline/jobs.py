@@ -11,11 +11,12 @@ the repo is folded meanwhile: `strandline.ingest` finishes its job first.
 from collections.abc import Iterable
 
 from strandline.delta import Moved
-from strandline.fold import JOB, QUARANTINE, Folded, live, view_changes
+from strandline.fold import JOB, QUARANTINE, Folded, view_changes
 from strandline.ports import Key, Transaction
 from strandline.prepare import Given
-from strandline.register import REGISTER, REPO, Register, Repo, did_hash, is_live
+from strandline.register import REGISTER, REPO, Register, Repo, is_live, slots_of
 from strandline.schema import Row
+from strandline.shares import live
 
 __all__ = ["STEP", "step"]
 
@@ -46,13 +47,15 @@ async def step(transaction: Transaction, given: Given, dids: Iterable[str], size
             folded.jobs.append(job[0])
         else:
             folded.put({JOB.name: {key: None}})
-    folded.put(await view_changes(transaction, given.schema, moved))
+    folded.put(await view_changes(transaction, given, moved))
     return folded
 
 
 async def _next_registers(transaction: Transaction, job: Row, size: int) -> list[Register]:
     after = tuple(job[3:]) if job[3] else None
-    rows = await transaction.page(REGISTER.name, "by_repo", [(did_hash(job[0]),)], limit=size, after=after)
+    rows = await transaction.page(
+        REGISTER.name, "by_repo", [(slot,) for slot in slots_of(job[0])], limit=size, after=after
+    )
     return [Register._make(row) for row in rows]
 
 
@@ -70,8 +73,9 @@ async def _move(
     for it in own:
         before, after = (is_live(it, state, _path(it) in invalid) for state in (was, repo))
         if before != after:
-            item = live(given.schema.keys, it, given.judges[it.collection].typed(it.record or ""))
-            moved.setdefault(it.collection, []).append((item, None) if before else (None, item))
+            record = given.judges[it.collection].typed(it.record or "")
+            share = given.shares.of(live(given.schema.keys, it, record))
+            moved.setdefault(it.collection, []).append((share, None) if before else (None, share))
 
 
 def _path(it: Register) -> Key:

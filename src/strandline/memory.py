@@ -7,10 +7,13 @@ An index is kept only from the first page asked of it: a mapping from partition 
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from heapq import nlargest, nsmallest
+from operator import itemgetter
+from typing import Any
 
 from strandline.following import Followers, Moves
-from strandline.ports import Changes, Key, Layout
+from strandline.ports import Changes, Found, Key, Layout
 from strandline.schema import Row, Table
+from strandline.words import Query
 
 __all__ = ["MemoryStore", "open_store"]
 
@@ -85,6 +88,39 @@ class MemoryStore:
             rows = filter(wanted, self._partition(shape, index, partition))
             found.extend(best(limit if each is None else min(each, limit), rows, key=order))
         return best(limit, found, key=order)
+
+    async def search(
+        self,
+        table: str,
+        search: str,
+        query: Query,
+        *,
+        limit: int,
+        within: Mapping[str, Collection[Any]] | None = None,
+        since: int | None = None,
+        after: Key | None = None,
+    ) -> list[Found]:
+        """Return rows of whose words a query is true, by looking at all."""
+        shape = self.layout.table(table)
+        declared = shape.search(search)
+        words, at = self.layout.table(declared.words), shape.position
+        texts = [words.position[name] for name in words.words]
+        held = self._rows[table]
+
+        def asked(row: Row) -> bool:
+            kept = all(row[at[name]] in values for name, values in (within or {}).items())
+            return kept and (since is None or declared.since is None or row[at[declared.since]] >= since)
+
+        def place(key: Key, told: Row) -> Key:
+            head = (int(query.heads(told[texts[0]])),) if declared.headed else ()
+            return (*head, *(held[key][at[name]] for name in shape.found_columns(declared)))
+
+        found = [
+            (place(key, told), held[key])
+            for key, told in self._rows[declared.words].items()
+            if query.finds([told[text] for text in texts]) and key in held and asked(held[key])
+        ]
+        return nlargest(limit, (it for it in found if after is None or it[0] < after), key=itemgetter(0))
 
     async def scan(self, tables: Sequence[str]) -> AsyncGenerator[tuple[str, list[Row]], None]:
         """Yield all rows of some tables, by key."""

@@ -15,14 +15,19 @@ from attrs import field, frozen
 
 from strandline.errors import InvalidSchema
 from strandline.schema import Keys, Row, Table
+from strandline.words import Query
 
-__all__ = ["Changes", "Key", "Layout", "Store", "Transaction"]
+__all__ = ["Changes", "Found", "Key", "Layout", "Store", "Transaction"]
 
 Key = tuple[Any, ...]
 """The leading values of a row that tell it from every other of its table."""
 
 Changes = Mapping[str, Mapping[Key, Row | None]]
 """For each table the new row at each key; None where there is none any more."""
+
+
+Found = tuple[Key, Row]
+"""A row that was found, behind its place among all that are."""
 
 
 @frozen(kw_only=True)
@@ -37,7 +42,7 @@ class Layout:
         keys: How records are named in the views; of no use to a store, and of much to whoever reads one.
 
     Raises:
-        InvalidSchema: two tables have one name.
+        InvalidSchema: two tables have one name, or a search has no table of words with its table's key.
     """
 
     kept: tuple[Table, ...]
@@ -50,6 +55,12 @@ class Layout:
         for name in names:
             if names.count(name) > 1:
                 raise InvalidSchema(f"two tables are named {name!r}; a view may not have the name of a table of ours")
+        for table in self.kept:
+            if table.words:
+                raise InvalidSchema(f"table {table.name!r}: words follow from what is kept; a view has them")
+        for table in self.views:
+            for search in table.searches:
+                _check_words(table, self.tables.get(search.words), search.words)
 
     def table(self, name: str) -> Table:
         """Return the table of that name; KeyError if there is none."""
@@ -59,6 +70,13 @@ class Layout:
     def tables(self) -> Mapping[str, Table]:
         """All tables, by name."""
         return {table.name: table for table in (*self.kept, *self.views)}
+
+
+def _check_words(table: Table, words: Table | None, name: str) -> None:
+    if words is None or not words.words or words.key != table.key:
+        raise InvalidSchema(
+            f"table {table.name!r}: {name!r}, in which it is searched, is no table with its key and columns of words"
+        )
 
 
 class Transaction(Protocol):
@@ -145,8 +163,40 @@ class Store(Protocol):
         """
         ...
 
+    async def search(
+        self,
+        table: str,
+        search: str,
+        query: Query,
+        *,
+        limit: int,
+        within: Mapping[str, Collection[Any]] | None = None,
+        since: int | None = None,
+        after: Key | None = None,
+    ) -> list[Found]:
+        """
+        Return rows of whose words `Query.finds` is true, in the order of a search, each behind its place.
+
+        A place is 1 if the first column of words holds all that is wanted, else 0, where the search is `headed`; then
+        the values of `Table.found_columns`. The greatest place comes first.
+
+        Args:
+            table: Name of the table.
+            search: Name of one of its searches.
+            query: What is sought.
+            limit: At most so many rows.
+            within: Columns of the search's `within`, each with the values one of which a row must have.
+            since: Rows with less in the search's column `since` are left out.
+            after: Place of the last row of the page before; the page starts behind it.
+        """
+        ...
+
     def scan(self, tables: Sequence[str]) -> AsyncGenerator[tuple[str, list[Row]], None]:
-        """Yield all rows of some tables, in the order given and by key, in chunks, from one snapshot."""
+        """
+        Yield all rows of some tables, in the order given and by key, in chunks, from one snapshot.
+
+        Words that a search would not find are given as "", so that who compares sees it.
+        """
         ...
 
     def rebuild(self) -> AbstractAsyncContextManager["Store"]:

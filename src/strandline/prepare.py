@@ -5,15 +5,17 @@ It is a third of the work and needs nobody else, so it may be done before the wr
 process while the batch before it is committed.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from attrs import Factory, define
 
 from strandline.event import Account, BadEvent, Commit, Control, Decoded, Identity, Sync
 from strandline.judge import Judge, Verdict
+from strandline.lexicon.fault import Fault
 from strandline.register import Register, register
 from strandline.schema import Schema
+from strandline.shares import Share, Shares, live
 from strandline.wirejson import loads
 
 __all__ = ["Given", "Prepared", "Write", "judged", "prepare"]
@@ -21,17 +23,27 @@ __all__ = ["Given", "Prepared", "Write", "judged", "prepare"]
 
 @define
 class Given:
-    """What a fold is told besides its events: the schema, and the judge of each of its collections."""
+    """What a fold is told besides its events: the schema, the judge of each of its collections, and who gets what."""
 
     schema: Schema
     judges: Mapping[str, Judge]
+    shares: Shares = Factory(lambda self: Shares(self.schema.keys, self.schema.views), takes_self=True)
 
 
 class Write(NamedTuple):
-    """A commit: its register, and the verdict on its record; None for a delete and for a kind that is not judged."""
+    """
+    A commit.
+
+    Attributes:
+        register: Its register.
+        share: What its record gives to the views if it stands, is live and was never seen before; None for a delete,
+            for an invalid record and for a kind that is not judged.
+        faults: Why its record is not valid.
+    """
 
     register: Register
-    verdict: Verdict | None
+    share: Share | None
+    faults: tuple[Fault, ...]
 
 
 @define
@@ -74,6 +86,7 @@ class Prepared:
 def prepare(given: Given, batch: Iterable[Decoded]) -> Prepared:
     """Return a batch of decoded lines, ready to be folded."""
     prepared = Prepared()
+    commits: list[Commit] = []
     held: dict[str, bool] = {}
     for item in batch:
         if isinstance(item, Commit):
@@ -81,7 +94,7 @@ def prepare(given: Given, batch: Iterable[Decoded]) -> Prepared:
             if ours is None:
                 ours = held[item.collection] = given.schema.holds(item.collection)
             if ours:
-                prepared.writes.append(_write(given, item))
+                commits.append(item)
             else:
                 prepared.other += 1
         elif isinstance(item, BadEvent):
@@ -90,16 +103,30 @@ def prepare(given: Given, batch: Iterable[Decoded]) -> Prepared:
             prepared.control += 1
         else:
             prepared.others.append(item)
+    prepared.writes = _writes(given, commits)
     return prepared
 
 
-def _write(given: Given, commit: Commit) -> Write:
-    written = register(commit)
+def _writes(given: Given, commits: Sequence[Commit]) -> list[Write]:
+    """Return what commits write: each step for all of them before the next, which a processor likes better."""
+    registers = [register(commit) for commit in commits]
+    verdicts = [_verdict(given, commit) for commit in commits]
+    return [_write(given, *told) for told in zip(registers, verdicts, strict=True)]
+
+
+def _verdict(given: Given, commit: Commit) -> Verdict | None:
     judge = given.judges.get(commit.collection)
     if judge is None or commit.record is None:
-        return Write(written, None)
-    verdict = judge.verdict(commit.did, commit.rkey, commit.record, plain=commit.plain)
-    return Write(written, judged(judge, written) if verdict.faults else verdict)
+        return None
+    return judge.verdict(commit.did, commit.rkey, commit.record, plain=commit.plain)
+
+
+def _write(given: Given, it: Register, verdict: Verdict | None) -> Write:
+    if verdict is None:
+        return Write(it, None, ())
+    if verdict.faults:
+        return Write(it, None, judged(given.judges[it.collection], it).faults)
+    return Write(it, given.shares.of(live(given.schema.keys, it, verdict.record)), ())
 
 
 def judged(judge: Judge, it: Register) -> Verdict:

@@ -11,11 +11,12 @@ from contextlib import aclosing
 from attrs import frozen
 
 from strandline.delta import Moved
-from strandline.fold import QUARANTINE, Folded, live, quarantined, view_changes
+from strandline.fold import QUARANTINE, Folded, quarantined, view_changes
 from strandline.ports import Key, Layout, Store
 from strandline.prepare import Given, judged
 from strandline.register import REGISTER, REPO, Register, Repo, is_live
 from strandline.schema import Row
+from strandline.shares import live
 
 __all__ = ["Drift", "rebuild", "verify"]
 
@@ -89,12 +90,13 @@ async def _refill(store: Store, given: Given, table: str, rows: Sequence[Row], r
             continue
         verdict = judged(judge, it)
         if verdict.faults:
-            refused[it.rkey, it.collection, it.did] = quarantined(it, verdict)
+            refused[it.rkey, it.collection, it.did] = quarantined(it, verdict.faults)
         elif is_live(it, repos.get(it.did), False):
-            moved.setdefault(it.collection, []).append((None, live(given.schema.keys, it, verdict.record)))
+            share = given.shares.of(live(given.schema.keys, it, verdict.record))
+            moved.setdefault(it.collection, []).append((None, share))
     folded.put({QUARANTINE.name: refused})
     async with store.transaction() as transaction:
-        folded.put(await view_changes(transaction, given.schema, moved))
+        folded.put(await view_changes(transaction, given, moved))
         await transaction.commit(folded.changes)
     return len(rows)
 

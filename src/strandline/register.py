@@ -22,15 +22,17 @@ __all__ = [
     "REPO",
     "Register",
     "Repo",
-    "did_hash",
     "is_live",
     "join",
     "join_account",
     "join_identity",
     "register",
+    "slots_of",
 ]
 
 RANK: Final[Mapping[str, int]] = {"delete": 0, "create": 1, "update": 2}
+
+SLOTS: Final = 16
 
 Keep = Callable[[Mapping[str, Any]], Mapping[str, Any] | None] | None
 
@@ -43,7 +45,7 @@ class Register(NamedTuple):
         rkey: With collection and did, the path.
         collection: NSID of the record's kind.
         did: The repository's owner.
-        did_hash: A 32-bit hash of the did: the small number by which all registers of a repo are found.
+        slot: The small number by which the registers of a repo are found; see `slots_of`.
         rev: Revision of the commit that wrote it; a TID, compared as text, only within one repo.
         rank: 0 delete, 1 create, 2 update; tells two writes of one commit apart.
         cid: Content identifier of the record; "" for none.
@@ -58,7 +60,7 @@ class Register(NamedTuple):
     rkey: str
     collection: str
     did: str
-    did_hash: int
+    slot: int
     rev: str
     rank: int
     cid: str
@@ -79,7 +81,7 @@ REGISTER: Final = Table(
         Column("rkey"),
         Column("collection"),
         Column("did"),
-        Column("did_hash", Type.INTEGER),
+        Column("slot", Type.INTEGER),
         Column("rev"),
         Column("rank", Type.INTEGER),
         Column("cid", Type.CID),
@@ -89,7 +91,7 @@ REGISTER: Final = Table(
         Column("before_us", Type.INTEGER, null=True),
     ),
     key_size=3,
-    indexes=(Index("by_repo", partition=("did_hash",), order=("rkey",), descending=False),),
+    indexes=(Index("by_repo", partition=("slot",), order=("rkey",), descending=False),),
 )
 
 
@@ -137,9 +139,16 @@ REPO: Final = Table(
 )
 
 
-def did_hash(did: str) -> int:
-    """Return a stable 32-bit hash of a did; two dids may share one."""
-    return crc32(did.encode())
+def slots_of(did: str) -> list[int]:
+    """
+    Return the slots in which the registers of a repo stand; two dids may share them.
+
+    A slot is a hash of the did, behind one of the beginning of the rkey. Most rkeys are TIDs, and the first four
+    letters of those change every ten hours: so what is written at one time lies together in a store's tree, whoever
+    wrote it, and a repo's registers are still found in a bounded number of places. Slots without the hash of an rkey
+    are of registers kept before there was one.
+    """
+    return [at << 32 | crc32(did.encode()) for at in range(SLOTS + 1)]
 
 
 def register(commit: Commit) -> Register:
@@ -150,7 +159,7 @@ def register(commit: Commit) -> Register:
         commit.rkey,
         commit.collection,
         commit.did,
-        crc32(commit.did.encode()),
+        (crc32(commit.rkey[:4].encode()) % SLOTS + 1) << 32 | crc32(commit.did.encode()),
         commit.rev,
         RANK[commit.operation],
         commit.cid,

@@ -44,6 +44,7 @@ __all__ = [
     "Row",
     "Rows",
     "Schema",
+    "Search",
     "Table",
     "Type",
     "View",
@@ -61,7 +62,8 @@ class Type(Enum):
     What a column holds.
 
     TEXT compares as UTF-8 bytes. KEY is the key of a record: a view may give it as an at-uri. CID is a content
-    identifier as text, which a store may hold as its bytes. JSON is canonical JSON as text. A FLAG is 0 or 1.
+    identifier as text, which a store may hold as its bytes. JSON is canonical JSON as text. A FLAG is 0 or 1. WORDS are
+    what `strandline.words.words_of` gives; the columns of words of a table are searched together.
     """
 
     TEXT = "text"
@@ -71,6 +73,7 @@ class Type(Enum):
     FLAG = "flag"
     JSON = "json"
     BYTES = "bytes"
+    WORDS = "words"
 
 
 @frozen
@@ -103,29 +106,62 @@ class Index:
 
 
 @frozen
+class Search:
+    """
+    An order in which the rows are paged of whose words a query is true; the greatest first.
+
+    The words stand in a table of their own, under the same key, so that a row may change and its words not.
+
+    Attributes:
+        name: Unique in its table.
+        words: Name of the table of the words: its key, and columns of WORDS.
+        order: Columns that sort what is found; the table's key breaks their ties.
+        headed: Rows of whose first column of words alone the query's wanted words are true come before the others.
+        within: Columns that a search may be kept to some values of.
+        since: The column, of integers, that a search may be kept to values of at least so much; None for none.
+        total: No two rows tie on `order`, so the key need not break ties.
+    """
+
+    name: str
+    words: str
+    order: tuple[str, ...]
+    headed: bool = False
+    within: tuple[str, ...] = ()
+    since: str | None = None
+    total: bool = False
+
+
+@frozen
 class Table:
     """
-    A table: columns, of which the first `key_size` are its key, and indexes.
+    A table: columns, of which the first `key_size` are its key, indexes, and searches.
 
     Raises:
-        InvalidSchema: a name is no plain word, stands twice, or an index names a column that is not there.
+        InvalidSchema: a name is no plain word, stands twice, or an index or a search names a column that is not there.
     """
 
     name: str
     columns: tuple[Column, ...]
     key_size: int = 1
     indexes: tuple[Index, ...] = ()
+    searches: tuple[Search, ...] = ()
 
     def __attrs_post_init__(self) -> None:
-        _check_names(self.name, [self.name, *(c.name for c in self.columns), *(i.name for i in self.indexes)])
+        named: list[Column | Index | Search] = [*self.columns, *self.indexes, *self.searches]
+        _check_names(self.name, [self.name, *(it.name for it in named)])
         _check_unique(self.name, [c.name for c in self.columns])
         _check_unique(self.name, [i.name for i in self.indexes])
+        _check_unique(self.name, [s.name for s in self.searches])
         if not 0 < self.key_size <= len(self.columns):
             raise InvalidSchema(f"table {self.name!r}: a key of {self.key_size} columns; it needs at least one")
         if any(column.null for column in self.columns[: self.key_size]):
             raise InvalidSchema(f"table {self.name!r}: a key column may be null; nulls are not equal to each other")
+        if any(column.type is Type.WORDS and column.null for column in self.columns):
+            raise InvalidSchema(f"table {self.name!r}: a column of words may be null; no words are the empty text")
         for index in self.indexes:
             _check_index(self, index)
+        for search in self.searches:
+            _check_search(self, search)
 
     @cached_property
     def position(self) -> Mapping[str, int]:
@@ -151,6 +187,23 @@ class Table:
             return next(index for index in self.indexes if index.name == name)
         except StopIteration:
             raise KeyError(f"{self.name}.{name}") from None
+
+    def search(self, name: str) -> Search:
+        """Return the search of that name; KeyError if there is none."""
+        try:
+            return next(search for search in self.searches if search.name == name)
+        except StopIteration:
+            raise KeyError(f"{self.name}.{name}") from None
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The names of its columns of words."""
+        return tuple(column.name for column in self.columns if column.type is Type.WORDS)
+
+    def found_columns(self, search: Search) -> tuple[str, ...]:
+        """Return the columns that order totally what is found: those of the search, then those of the key."""
+        ties = () if search.total else tuple(column.name for column in self.key if column.name not in search.order)
+        return (*search.order, *ties)
 
     def sort_columns(self, index: Index) -> tuple[str, ...]:
         """Return the columns that order a partition totally: those of the index, then those of the key."""
@@ -371,6 +424,7 @@ class Attach:
         derived: Columns worked out from both.
         derive: The pure function from the values of `columns` and the sums to those of `derived`.
         indexes: Orders in which it is paged.
+        searches: Orders in which it is searched; the words are another `Attach` of the same kind and key.
         version: Raise it when a function changes: stores are then rebuilt.
     """
 
@@ -383,6 +437,7 @@ class Attach:
     derived: tuple[Column, ...] = ()
     derive: Callable[[tuple[Any, ...], tuple[int, ...]], tuple[Any, ...]] | None = None
     indexes: tuple[Index, ...] = ()
+    searches: tuple[Search, ...] = ()
     version: int = 1
     table: Table = field(init=False, eq=False)
 
@@ -402,7 +457,7 @@ class Attach:
                 f"{'a' if self.by == 'repo' else 'no'} record's; keyed by the {self.by}, it would find no sums there"
             )
         sums = () if self.carries is None else tuple(Column(name, Type.INTEGER) for name in self.carries.sums)
-        return Table(self.name, (key, *self.columns, *sums, *self.derived), 1, self.indexes)
+        return Table(self.name, (key, *self.columns, *sums, *self.derived), 1, self.indexes, self.searches)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -492,7 +547,8 @@ def _told(view: View) -> list[Any]:
     table = view.table
     columns = [(column.name, column.type.value, column.null) for column in table.columns]
     indexes = [(index.name, index.partition, index.order, index.descending, index.total) for index in table.indexes]
-    return [type(view).__name__, view.name, view.inputs, columns, table.key_size, indexes, view.version]
+    searches = [(it.name, it.words, it.order, it.headed, it.within, it.since, it.total) for it in table.searches]
+    return [type(view).__name__, view.name, view.inputs, columns, table.key_size, indexes, searches, view.version]
 
 
 def _check_view(view: View, sources: Mapping[str, "RecordKind | View"]) -> None:
@@ -535,6 +591,15 @@ def _check_index(table: Table, index: Index) -> None:
     for name in index.order:
         if table.columns[table.position[name]].null:
             raise InvalidSchema(f"table {table.name!r}: index {index.name!r} sorts by {name!r}, which may be null")
+
+
+def _check_search(table: Table, search: Search) -> None:
+    for name in (*search.order, *search.within, *([] if search.since is None else [search.since])):
+        if name not in table.position:
+            raise InvalidSchema(f"table {table.name!r}: search {search.name!r} names no column of it: {name!r}")
+    for name in search.order:
+        if table.columns[table.position[name]].null:
+            raise InvalidSchema(f"table {table.name!r}: search {search.name!r} sorts by {name!r}, which may be null")
 
 
 def _check_names(owner: str, names: Iterable[str]) -> None:

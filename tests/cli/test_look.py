@@ -57,6 +57,44 @@ def test_every_feed_tells_the_same_post_to_a_program(cli: Cli, seaside: tuple[st
     assert shown["record"]["content"] == "Where do I find\nthem?"
 
 
+def test_a_search_tells_a_person_and_a_program_the_same(cli: Cli, seaside: tuple[str, str]) -> None:
+    url, post = seaside
+    for words in (["tide"], ["tab*", "--author", ANN], ["find", "them"], ['"tide tables"', "--sort", "top"]):
+        assert f"\n{post}\n" in cli("search", *words, "--store", url).out
+        [shown] = cli("search", *words, "--json", "--store", url).json["posts"]
+        assert (shown["uri"], shown["authorHandle"]) == (post, "ann.example")
+    assert "no posts" in cli("search", "tide", "--store", url, "--", "-tables").out
+    found = cli("search", "tid", "--kind", "community", "--json", "--store", url).json["communities"]
+    assert [it["did"] for it in found] == [SEA]
+    assert re.search(r"1 +The Sea +sea.example", cli("search", "sea", "--kind", "community", "--store", url).out)
+    for words in (["walks"], ["@ann.example"], [ANN]):
+        found = cli("search", *words, "--kind", "profile", "--json", "--store", url).json["profiles"]
+        assert [it["handle"] for it in found] == ["ann.example"]
+
+
+def test_a_search_that_means_nothing_is_refused_or_empty(cli: Cli, seaside: tuple[str, str]) -> None:
+    url, _ = seaside
+    assert cli("search", "tide", "--kind", "profile", "--author", ANN, "--store", url).code == 2
+    assert cli("search", "tide", "--community", ANN, "--store", url).code == 1
+    assert cli("search", "tide", "--after", "x", "--store", url).code == 2
+    assert cli("search", '"', "NEAR(", "*", "--store", url).out == "no posts\n"
+
+
+def test_pages_of_a_search_follow_each_other(cli: Cli, store: str) -> None:
+    found: list[str] = []
+    after: list[str] = []
+    for _ in range(100):
+        page = cli("search", "guide", "--limit", "3", *after, "--json", "--store", store).json
+        found += [it["uri"] for it in page["posts"]]
+        if page["after"] is None:
+            break
+        after = ["--after", page["after"]]
+    assert len(found) > 3
+    assert len({*found}) == len(found)
+    every = cli("search", "guide", "--limit", "50", "--json", "--store", store).json["posts"]
+    assert [it["uri"] for it in every][: len(found)] == found[:50]
+
+
 def test_pages_follow_each_other_and_end(cli: Cli, store: str) -> None:
     feed = ["feed", "discover", "--sort", "top", "--timeframe", "all", "--store", store, "--json"]
     whole = cli(*feed, "--limit", "30").json["posts"]

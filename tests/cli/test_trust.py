@@ -180,7 +180,9 @@ def test_a_rebuild_that_is_stopped_leaves_the_old_views(spawn: Spawn, cli: Cli, 
 
 def test_doctor_tells_what_is_installed_and_what_the_store_holds(cli: Cli, store: str, log: Path) -> None:
     told = cli("doctor", "--store", store, "--json").json
-    assert {"strandline", "python", "sqlite", "unicode", "schema", "semantics", "validator"} == set(told["installed"])
+    assert {"strandline", "python", "sqlite", "unicode", "schema", "semantics", "validator", "words"} == set(
+        told["installed"]
+    )
     assert told["store"]["wrong"] == []
     assert told["store"]["schema"] == told["installed"]["schema"] == SCHEMA.fingerprint
     assert told["store"]["rows"]["register"] > 800

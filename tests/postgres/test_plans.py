@@ -9,7 +9,7 @@ the values. Sequential scans are not forbidden to the planner; only a scan, whic
 import asyncio
 import json
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import asyncpg
@@ -20,6 +20,7 @@ from strandline.ingest import layout_of
 from strandline.ports import Key
 from strandline.schema import Index, Row, Table, Type
 from strandline.testing.laws import put
+from strandline.words import query_of
 from strandline_postgres import PostgresStore
 from strandline_postgres.sql import own_indexes
 from strandline_postgres.testing import Server
@@ -47,6 +48,8 @@ def value(table: Table, at: int, number: int) -> Any:
             return b"%d" % number
         case Type.JSON:
             return json.dumps([number] * 20)
+        case Type.WORDS:
+            return f" word {number} of {column.name.replace('_', ' ')} "
     return f"{column.name}:{number:06}"
 
 
@@ -134,6 +137,14 @@ async def _told(server: Server) -> dict[str, dict[str, list[list[dict[str, Any]]
         for index in table.indexes:
             for at, question in enumerate(questions(table, index)):
                 await heard(f"{table.name} page {index.name} {at}", store.page(table.name, index.name, **question))
+        await connection.execute("SET enable_bitmapscan = on")  # an index of words is read in no other way
+        for search in table.searches:
+            within = {name: [row[table.position[name]] for row in some.values() if row] for name in search.within}
+            for typed in ("77", "word 77", '777* -"7778 of"'):
+                asked = partial(store.search, table.name, search.name, query_of(typed), limit=9)
+                await heard(f"{table.name} search {search.name} {typed!r}", asked())
+                await heard(f"{table.name} search {search.name} {typed!r} within", asked(within=within, since=0))
+        await connection.execute("SET enable_bitmapscan = off")
     await connection.close()
     return found
 

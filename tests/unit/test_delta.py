@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from strandline.delta import DORMANT, attach_rows, effective_rows, elections, needs_heir, row_sums, sum_rows
 from strandline.schema import Attach, Column, Effective, Keys, Live, Row, Rows, Type
+from strandline.shares import Shares
 
 EXAMPLES = 2000 if "STRANDLINE_FULL" in os.environ else 100
 NOTE = "com.example.note"
@@ -70,6 +71,13 @@ SHOWN = Attach(
     derive=lambda base, sums: (base[0] + sum(sums),),
 )
 
+SHARES = Shares(KEYS, (SUMS, TWICE, PICK, SHOWN))
+
+
+def shared(moved: Moved) -> Moved:
+    return [(old and SHARES.of(old), new and SHARES.of(new)) for old, new in moved]
+
+
 # A batch is what stands at some paths from now on, None for nothing.
 WORLDS = st.lists(
     st.dictionaries(
@@ -113,21 +121,21 @@ def summed(view: Rows, items: Sequence[Live]) -> dict[Key, Row]:
 
 
 def fold_sums(view: Rows, held: dict[Key, Row], moved: Moved) -> dict[Key, Row]:
-    sums = row_sums(view, KEYS, {NOTE: moved})
+    sums = row_sums(view, SHARES, {NOTE: shared(moved)})
     return applied(held, sum_rows(sums, {key: held[key] for key in sums if key in held}))
 
 
 def test_a_retraction_after_an_assertion_is_nothing() -> None:
     note = live(DIDS[0], "1", "3ka", Said(SUBJECTS[0], 1, 2))
     for view in (SUMS, TWICE):
-        assert row_sums(view, KEYS, {NOTE: [(None, note), (note, None)]}) == {}
-        assert row_sums(view, KEYS, {NOTE: [(note, note)]}) == {}
+        assert row_sums(view, SHARES, {NOTE: shared([(None, note), (note, None)])}) == {}
+        assert row_sums(view, SHARES, {NOTE: shared([(note, note)])}) == {}
         assert fold_sums(view, fold_sums(view, {}, [(None, note)]), [(note, None)]) == {}
 
 
 def test_contributions_that_cancel_out_are_no_row() -> None:
     up, down = (live(DIDS[0], rkey, "3ka", Said(SUBJECTS[0], one, -one)) for rkey, one in (("1", 1), ("2", -1)))
-    assert row_sums(SUMS, KEYS, {NOTE: [(None, up), (None, down)]}) == {}
+    assert row_sums(SUMS, SHARES, {NOTE: shared([(None, up), (None, down)])}) == {}
     held = fold_sums(SUMS, {}, [(None, up)])
     assert held == {("1/note/web:a.example",): ("1/note/web:a.example", 1, -1)}
     assert fold_sums(SUMS, held, [(None, down)]) == {}
@@ -151,10 +159,10 @@ def test_a_row_carries_the_sums_at_its_key_whichever_moves(worlds: Batches) -> N
     held: dict[Key, Row] = {}
     for world, moved in moves(worlds):
         new = fold_sums(SUMS, sums, moved)
-        records = {((old or it).key,): (old, it) for old, it in moved}
+        records = {((old or it).key,): (old, it) for old, it in shared(moved)}
         concerned = {*records, *(key for key in {*sums, *new} if sums.get(key) != new.get(key))}
         sums = new
-        rows = attach_rows(SHOWN, KEYS, records, {key: sums.get(key) for key in concerned}, held)
+        rows = attach_rows(SHOWN, SHARES, records, {key: sums.get(key) for key in concerned}, held)
         held = applied(held, rows)
         assert held == {(it.key,): shown(it, sums) for it in world.values()}
 
@@ -176,7 +184,7 @@ class Elections:
 
     def moved(self, moved: Moved) -> "Elections":
         """What they are after some moves, told no more of the dormant than a store is asked for."""
-        pairs = elections(PICK, KEYS, moved)
+        pairs = elections(PICK, SHARES, shared(moved))
         orphaned = {pair: it for pair, it in pairs.items() if needs_heir(it, self.rows.get(pair))}
         each = max((len(it.left) + 1 for it in orphaned.values()), default=0)
         heirs = {pair: self.greatest(pair)[:each] for pair in orphaned}

@@ -16,13 +16,13 @@ from strandline.event import Account, Commit, Identity
 from strandline.register import (
     Register,
     Repo,
-    did_hash,
     is_live,
     join,
     join_account,
     join_identity,
     kept_of,
     register,
+    slots_of,
 )
 
 DID = "did:web:ann.example"
@@ -223,8 +223,18 @@ def test_a_record_is_kept_as_canonical_json() -> None:
     assert register(write(record={"a": "\ud800"})).record == r'{"a":"\ud800"}'
 
 
-def test_a_repo_is_found_by_a_stable_number() -> None:
-    assert register(write()).did_hash == did_hash(DID) == crc32(DID.encode()) < 2**32
+def test_a_repo_is_found_in_its_slots_whatever_its_rkeys() -> None:
+    slots = slots_of(DID)
+    assert {slot % 2**32 for slot in slots} == {crc32(DID.encode())}
+    rkeys = ["self", "1", *(f"3m{one}{other}aaaaaaaaa" for one in "abcdefgh" for other in "234567abcdefghij")]
+    assert {register(evolve(write(), rkey=rkey)).slot for rkey in rkeys} == {*slots[1:]}
+
+
+def test_what_is_written_at_one_time_stands_in_one_slot_of_its_repo() -> None:
+    one, soon, later = (
+        register(evolve(write(), rkey=rkey)).slot for rkey in ("3mn7aaaaaaaaa", "3mn7zzzzzzzzz", "3mnbaaaaaaaaa")
+    )
+    assert one == soon != later
 
 
 def account(time_us: int = 5, relay_seq: int = 5, active: bool = False, status: str | None = "takendown") -> Account:

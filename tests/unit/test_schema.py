@@ -13,7 +13,8 @@ from strandline.ingest import layout_of
 from strandline.judge import compile_judge
 from strandline.lexicon import model as lexicon
 from strandline.lexicon.model import Tolerance, definition, record
-from strandline.schema import Attach, Column, Effective, Index, Keys, RecordKind, Rows, Schema, Table, Type
+from strandline.ports import Layout
+from strandline.schema import Attach, Column, Effective, Index, Keys, RecordKind, Rows, Schema, Search, Table, Type
 
 NOTE, CARD, THING = "com.example.note", "com.example.card", "com.example.thing"
 
@@ -91,6 +92,17 @@ def table(*columns: Column, key_size: int = 1, indexes: tuple[Index, ...] = (), 
     return Table(name, columns, key_size, indexes)
 
 
+BY, WORDS = Search("by", "said", ("text",)), Column("words", Type.WORDS)
+
+
+def searched(*searches: Search) -> Table:
+    return Table("plain", (TEXT, MAYBE), 1, (), searches)
+
+
+def layout(*views: Table, kept: tuple[Table, ...] = ()) -> Layout:
+    return Layout(kept=kept, views=views, stamp={})
+
+
 REFUSED: list[tuple[str, Callable[[], Any]]] = [
     # Names.
     ("'No': the name 'No' is no plain lower-case word", lambda: table(TEXT, name="No")),
@@ -157,6 +169,17 @@ REFUSED: list[tuple[str, Callable[[], Any]]] = [
         "its type is not that record but 'com.example.thing#part'",
         lambda: schema(kinds=(RecordKind(collection=THING, name="part", type=Part),)),
     ),
+    # Searches.
+    ("a column of words may be null", lambda: table(TEXT, Column("words", Type.WORDS, null=True))),
+    ("search 'by' names no column of it: 'size'", lambda: searched(Search("by", "said", ("size",)))),
+    ("search 'by' names no column of it: 'size'", lambda: searched(Search("by", "said", ("text",), within=("size",)))),
+    ("search 'by' names no column of it: 'size'", lambda: searched(Search("by", "said", ("text",), since="size"))),
+    ("search 'by' sorts by 'maybe', which may be null", lambda: searched(Search("by", "said", ("maybe",)))),
+    ("'plain': 'by' stands twice", lambda: searched(BY, BY)),
+    ("'said', in which it is searched, is no table", lambda: layout(searched(BY))),
+    ("'said', in which it is searched, is no table", lambda: layout(searched(BY), table(NUMBER, WORDS, name="said"))),
+    ("'said', in which it is searched, is no table", lambda: layout(searched(BY), table(TEXT, MAYBE, name="said"))),
+    ("words follow from what is kept; a view has them", lambda: layout(kept=(table(TEXT, WORDS),))),
     # What the engine keeps itself.
     ("two tables are named 'dormant'", lambda: layout_of(schema(rows("dormant")))),
     ("two tables are named 'register'", lambda: layout_of(schema(rows("register")))),

@@ -26,7 +26,9 @@ from attrs import evolve
 from sqlite_utils import Database, Migrations
 
 from strandline import (
+    Account,
     Column,
+    Commit,
     Cursor,
     Ingest,
     Layout,
@@ -56,6 +58,7 @@ from strandline.forum.world import world
 from strandline.ingest import CURSOR
 from strandline.register import REGISTER
 from strandline.schema import Row
+from strandline.testing.laws import put
 from strandline_sqlite import SQLiteStore, migrations, open_store, sql
 from strandline_sqlite import store as adapter
 
@@ -348,14 +351,14 @@ class TestReaders:
 
     def test_one_scan_is_one_state_whatever_is_written_meanwhile(self, tmp_path: Path) -> None:
         writer = opened(tmp_path / "a.db")
-        run(writer.commit(self.rows(1)))
+        run(put(writer, self.rows(1)))
         reader = opened(tmp_path / "a.db", write=False)
 
         async def positions() -> set[int]:
             found = set()
             async for _, rows in reader.scan([CURSOR.name, "member"]):
                 found |= {row[-1] for row in rows}
-                await writer.commit(self.rows(max(found) + 1))
+                await put(writer, self.rows(max(found) + 1))
             return found
 
         assert run(positions()) == {1}
@@ -366,7 +369,7 @@ class TestReaders:
     @pytest.mark.parametrize("asked", ["get", "page"])
     def test_one_answer_is_of_one_state_however_many_statements_it_takes(self, tmp_path: Path, asked: str) -> None:
         writer = opened(tmp_path / "a.db")
-        run(writer.commit(self.rows(1)))
+        run(put(writer, self.rows(1)))
         reader = opened(tmp_path / "a.db", write=False)
         position = 1
 
@@ -374,7 +377,7 @@ class TestReaders:
             nonlocal position
             if statement.startswith("SELECT"):
                 position += 1
-                run(writer.commit(self.rows(position)))
+                run(put(writer, self.rows(position)))
 
         reader._connection.set_trace_callback(write_on)
         if asked == "get":
@@ -530,7 +533,7 @@ class TestReadOnly:
     def test_a_reader_cannot_write(self, whole: Path) -> None:
         reader = opened(whole, write=False)
         with pytest.raises(StoreReadOnly):
-            run(reader.commit({CURSOR.name: {("log",): ("log", 1)}}))
+            run(put(reader, {CURSOR.name: {("log",): ("log", 1)}}))
         assert digested(reader) == expected()
         run(reader.close())
 
@@ -655,6 +658,23 @@ class TestVersions:
                 opened(whole, write=write)
         assert whole.read_bytes() == before
 
+    def test_a_register_without_slots_keeps_its_hash_as_one(self, whole: Path) -> None:
+        with closing(sqlite3.connect(whole)) as connection:
+            connection.execute("UPDATE register SET slot = slot & 0xFFFFFFFF")
+            connection.execute("ALTER TABLE register RENAME COLUMN slot TO did_hash")
+            connection.execute("DELETE FROM _sqlite_migrations WHERE name = 'm003_slots'")
+            connection.commit()
+        with pytest.raises(StoreError, match="older version"):
+            opened(whole, write=False)
+        store = opened(whole)
+        assert digested(store) == expected()
+        ingest, did = Ingest(store, SCHEMA), next(it.did for it in log() if isinstance(it, Commit))
+        run(ingest.fold([Account(did=did, active=False, status=None, time_us=2**50, relay_seq=1, seen_us=1)]))
+        run(ingest.finish())
+        assert digested(store) != expected()
+        assert drift(store) == []
+        run(store.close())
+
     def test_a_migration_that_fails_leaves_the_old_store(self, whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         migrations_of = migrations.migrations
 
@@ -682,7 +702,7 @@ class TestVersions:
         assert drift(store) == []
         run(store.close())
 
-    @pytest.mark.parametrize("part", ["schema", "semantics", "validator"])
+    @pytest.mark.parametrize("part", ["schema", "semantics", "validator", "words"])
     def test_views_made_under_another_stamp_are_stale_until_rebuilt(self, whole: Path, part: str) -> None:
         layout = evolve(LAYOUT, stamp={**LAYOUT.stamp, part: "another"})
         for write in (True, False):
@@ -732,6 +752,70 @@ def leftovers(path: Path) -> list[str]:
     return [name for (name,) in names if name.endswith(adapter._BESIDE)]
 
 
+def word_indexes(path: Path) -> list[str]:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        names = connection.execute("SELECT name FROM sqlite_schema WHERE sql LIKE 'CREATE VIRTUAL%' ORDER BY name")
+        return [name for (name,) in names]
+
+
+class TestWords:
+    def test_a_word_that_its_index_lacks_is_drift_until_a_rebuild(self, whole: Path) -> None:
+        store = opened(whole)
+        with closing(sqlite3.connect(whole)) as connection:
+            [key, words] = connection.execute("SELECT key, title || content FROM post_words LIMIT 1").fetchone()
+            connection.execute(
+                f"""INSERT INTO "{word_indexes(whole)[1]}" ("{word_indexes(whole)[1]}") VALUES ('delete-all')"""
+            )
+            connection.commit()
+        [of_it] = [it for it in drift(store) if it.table == "post_words" and it.key == (key,)]
+        assert of_it.kept == (key, "", "")
+        assert of_it.right is not None
+        assert "".join(of_it.right[1:]) == words
+        assert {it.table for it in drift(store)} == {"post_words"}
+        run(Ingest(store, SCHEMA).rebuild())
+        assert drift(store) == []
+        run(store.close())
+
+    def test_what_moves_a_row_and_not_its_words_leaves_their_index_alone(self, whole: Path) -> None:
+        store = opened(whole)
+        rows = scanned(store)
+        index = store._connection.execute('SELECT * FROM "post_words.words.0_data" ORDER BY id').fetchall()
+        run(put(store, {"post": {row[:1]: (*row[:-1], row[-1] + 1) for row in rows["post"]}}))
+        run(put(store, {"post_words": {row[:1]: row for row in rows["post_words"]}}))
+        assert store._connection.execute('SELECT * FROM "post_words.words.0_data" ORDER BY id').fetchall() == index
+        run(store.close())
+
+    def test_each_table_of_words_has_one_index_whatever_became_of_rebuilds(self, whole: Path) -> None:
+        def names(generation: int) -> list[str]:
+            return [f"{name}.words.{generation}" for name in ("community_words", "post_words", "profile_words")]
+
+        store = opened(whole)
+        assert word_indexes(whole) == names(0)
+        with pytest.raises(KeyboardInterrupt):
+            run(self._interrupted(store))
+        assert word_indexes(whole) == names(0)
+        count = ticks(store, lambda: run(Ingest(store, SCHEMA).rebuild()))
+        assert word_indexes(whole) == names(1)
+        run(store.close())
+        assert outcome(whole, REBUILD_AND_DIE, count // 2)[0] == -signal.SIGKILL
+        assert word_indexes(whole) == sorted([*names(1), *names(2)])
+        run(opened(whole).close())
+        assert word_indexes(whole) == names(1)
+
+    async def _interrupted(self, store: adapter.SQLiteStore) -> None:
+        async with store.rebuild():
+            raise KeyboardInterrupt
+
+    def test_rows_keep_their_words_through_a_vacuum(self, whole: Path) -> None:
+        store = opened(whole)
+        some = [row[:1] for row in scanned(store)["post_words"]][::2]
+        run(put(store, {"post_words": dict.fromkeys(some)}))
+        with closing(sqlite3.connect(whole)) as connection:
+            connection.execute("VACUUM")
+        assert {it.key for it in drift(store) if it.table == "post_words"} == {*some}
+        run(store.close())
+
+
 class TestRebuild:
     def test_it_makes_good_what_drifted(self, whole: Path) -> None:
         store = opened(whole)
@@ -751,7 +835,7 @@ class TestRebuild:
 
         async def interrupted() -> None:
             async with store.rebuild() as beside:
-                await beside.commit({"tally": {("a",): ("a", 1, 0, 0, 0)}})
+                await put(beside, {"tally": {("a",): ("a", 1, 0, 0, 0)}})
                 assert await beside.get("tally", [("a",)]) != await store.get("tally", [("a",)])
                 raise error
 
@@ -780,7 +864,7 @@ class TestRebuild:
 
         async def rebuilt() -> None:
             async with store.rebuild() as beside:
-                await beside.commit({"tally": {("a",): ("a", 1, 0, 0, 0)}})
+                await put(beside, {"tally": {("a",): ("a", 1, 0, 0, 0)}})
                 assert digested(reader) == expected()
 
         run(rebuilt())
@@ -793,7 +877,7 @@ class TestRebuild:
         named = Table("what_is__new", (Column("key"), Column("value")))
         layout = evolve(LAYOUT, views=(*LAYOUT.views, named))
         store = opened(tmp_path / "a.db", layout=layout)
-        run(store.commit({named.name: {("a",): ("a", "b")}}))
+        run(put(store, {named.name: {("a",): ("a", "b")}}))
         run(store.close())
         store = opened(tmp_path / "a.db", layout=layout)
         assert run(store.get(named.name, [("a",)])) == {("a",): ("a", "b")}
@@ -865,17 +949,17 @@ class TestTables:
             ("d", 1, None, None, 0, None, 0, 0, ""),
         ):
             with pytest.raises(StoreError):
-                run(store.commit({CURSOR.name: {("x",): ("x", 1)}, "repo": {("d",): row}}))
+                run(put(store, {CURSOR.name: {("x",): ("x", 1)}, "repo": {("d",): row}}))
         with pytest.raises(StoreError):
             run(
-                store.commit(
-                    {CURSOR.name: {("x",): ("x", 1)}, "repo": {("d",): ("d", 1, None, 2**63, 0, None, 0, 0, "")}}
+                put(
+                    store, {CURSOR.name: {("x",): ("x", 1)}, "repo": {("d",): ("d", 1, None, 2**63, 0, None, 0, 0, "")}}
                 )
             )
         with pytest.raises(StoreError):
             run(
-                store.commit(
-                    {CURSOR.name: {("x",): ("x", 1)}, "repo": {("d",): ("d", 1, "\ud800", 0, 0, None, 0, 0, "")}}
+                put(
+                    store, {CURSOR.name: {("x",): ("x", 1)}, "repo": {("d",): ("d", 1, "\ud800", 0, 0, None, 0, 0, "")}}
                 )
             )
         assert run(store.get(CURSOR.name, [("x",)])) == {}
@@ -930,13 +1014,13 @@ def test_a_content_identifier_is_found_sorted_and_shown_as_text(tmp_path: Path) 
     rows = {(cid,): (cid, cid, cid, None if at % 2 else cid) for at, cid in enumerate(cids)}
     layout = evolve(LAYOUT, views=(*LAYOUT.views, seen))
     store = opened(tmp_path / "a.db", layout=layout)
-    run(store.commit({"seen": rows}))
+    run(put(store, {"seen": rows}))
     assert run(store.get("seen", list(rows))) == rows
     in_order = run(store.page("seen", "by_version", [()], limit=9))
     assert [row[0] for row in in_order] == sorted(cids, reverse=True)
     for cid in cids:
         assert run(store.page("seen", "of_version", [(cid,)], limit=9)) == [rows[cid,]]
-    run(store.commit({"seen": dict.fromkeys(list(rows)[1:])}))
+    run(put(store, {"seen": dict.fromkeys(list(rows)[1:])}))
     assert scanned(store)["seen"] == [rows[cids[0],]]
     run(store.close())
 

@@ -28,7 +28,7 @@ from strandline_cli.opened import reading
 from strandline_cli.people import did_of
 from strandline_cli.show import console, print_json, text, when
 
-__all__ = ["Asked", "feed", "read_token", "token_of"]
+__all__ = ["Asked", "feed", "print_posts", "read_token", "token_of", "viewer_option"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 Ask = Callable[..., Any]
@@ -41,7 +41,7 @@ class Asked:
 
     Attributes:
         feed: Which feed, of whom and for whom.
-        order: `hot`, `new` or `top`.
+        order: `hot`, `new` or `top`; of a search `relevance` for `hot`.
         timeframe: A key of TIMEFRAMES_US; None for all there is.
         limit: Posts a page.
         since_us: Only posts since then, microseconds since 1970, UTC; None for all. Fixed by the first page.
@@ -49,7 +49,7 @@ class Asked:
     """
 
     feed: str
-    order: Order
+    order: Any
     timeframe: str | None
     limit: int
     since_us: int | None
@@ -141,7 +141,7 @@ def _show(store: Store, feed: str, as_json: bool, options: dict[str, Any], ask: 
     if as_json:
         print_json({"posts": [post_json(row, about) for row in page.posts], "after": following})
     else:
-        _print_posts(page, about, following)
+        print_posts(page, about, following)
 
 
 def _asked(feed: str, order: Order, timeframe: str | None, limit: int, after: str | None) -> Asked:
@@ -183,7 +183,8 @@ def read_token(token: str, first: Asked) -> Asked:
     return evolve(first, since_us=since_us, after=tuple(after))
 
 
-def _print_posts(page: FeedPage, about: Known, following: str | None) -> None:
+def print_posts(page: FeedPage, about: Known, following: str | None) -> None:
+    """Print a page of posts, two lines each and the at-uri below, and the token of the next."""
     out = console()
     if not page.posts:
         out.print(text("no posts", "dim"))

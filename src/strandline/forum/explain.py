@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, cast
 from attrs import evolve, frozen
 
 from strandline.delta import elections, row_sums
-from strandline.fold import JOB, QUARANTINE, live
+from strandline.fold import JOB, QUARANTINE
 from strandline.forum.queries import community
 from strandline.forum.records import COMMENT, POST
 from strandline.forum.schema import SCHEMA
@@ -22,6 +22,7 @@ from strandline.judge import compile_judge
 from strandline.ports import Key, Store
 from strandline.register import REGISTER, REPO, Register, Repo, kept_of
 from strandline.schema import Attach, Effective, Live, Rows, Type
+from strandline.shares import Shares, live
 from strandline.wirejson import loads
 
 __all__ = ["STATES", "WITHHELD", "Contribution", "Explanation", "State", "Vote", "explain"]
@@ -61,6 +62,7 @@ WITHHELD: Final[Mapping[str, str]] = {
 }
 """Why a live post may not be shown."""
 
+_SHARES: Final = Shares(SCHEMA.keys, SCHEMA.views)
 _SHOWN_VOTES: Final = 10
 
 
@@ -197,11 +199,11 @@ async def _explain_live(store: Store, it: Register, told: Explanation) -> Explan
 
 async def _contributions(store: Store, record: Live) -> tuple[Contribution, ...]:
     """Follow a live record through the views, each after its sources."""
-    came: dict[str, list[tuple[None, Any]]] = {record.collection: [(None, record)]}
+    came: dict[str, list[tuple[None, Any]]] = {record.collection: [(None, _SHARES.of(record))]}
     found: list[Contribution] = []
     for view in SCHEMA.views:
         if isinstance(view, Rows):
-            added = row_sums(view, SCHEMA.keys, came)
+            added = row_sums(view, _SHARES, came)
             found += [_contribution(view, key, sums) for key, sums in added.items()]
             keys = list(added)
         else:
@@ -215,7 +217,7 @@ def _own_keys(view: Effective | Attach, record: Live) -> list[Key]:
     if view.kind != record.collection:
         return []
     if isinstance(view, Effective):
-        return list(elections(view, SCHEMA.keys, [(None, record)]))
+        return list(elections(view, _SHARES, [(None, _SHARES.of(record))]))
     return [(record.key if view.by == "record" else record.did,)]
 
 

@@ -28,11 +28,12 @@ from attrs import field, frozen
 from hypothesis import strategies as st
 
 from strandline.errors import StoreError
-from strandline.ports import Changes, Key, Layout, Store
-from strandline.schema import Column, Index, Row, Table, Type
+from strandline.ports import Changes, Found, Key, Layout, Store
+from strandline.schema import Column, Index, Row, Search, Table, Type
 from strandline.testing.laws import Held, Killed, LawsConformance, Told, put, told
+from strandline.words import Query, query_of, words_of
 
-__all__ = ["LAYOUT", "StoreConformance", "paged"]
+__all__ = ["LAYOUT", "StoreConformance", "paged", "sought"]
 
 T = TypeVar("T")
 
@@ -75,11 +76,22 @@ ITEM: Final = Table(
         Index("by_rkey", partition=("rkey",), order=("number",)),
         Index("by_number", partition=("number",), order=("rkey",), descending=False, total=True),
     ),
+    searches=(
+        Search("by_words", words="item_words", order=("size",), headed=True, within=("group", "rkey"), since="size"),
+        Search("by_label", words="item_words", order=("label", "size"), within=("flag",)),
+    ),
+)
+ITEM_WORDS: Final = Table(
+    "item_words",
+    (Column("rkey"), Column("number", Type.INTEGER), Column("match", Type.WORDS), Column("rank", Type.WORDS)),
+    key_size=2,
 )
 ITEM_BY: Final = Table("item_by", (Column("rkey"), Column("label")), indexes=(Index("label", order=("label",)),))
 
 LAYOUT: Final = Layout(
-    kept=(CURSOR, TOLD), views=(PAIR, COUNT, ITEM, ITEM_BY), stamp={"schema": "conformance", "semantics": "1"}
+    kept=(CURSOR, TOLD),
+    views=(PAIR, COUNT, ITEM, ITEM_WORDS, ITEM_BY),
+    stamp={"schema": "conformance", "semantics": "1"},
 )
 """What is kept for the proof: every type, keys of one and two columns, names that are words of SQL."""
 
@@ -104,6 +116,10 @@ VALUES: Final[Mapping[Type, tuple[Any, ...]]] = {
     Type.CID: CIDS,
     Type.JSON: ('{"a":[1,null,"\\ud800"]}', '"\U0001f30a"', "0", "[]", '{"b":1,"a":1.0}'),
     Type.BYTES: (b"", b"\x00\xff\x00", b"text", bytes(range(256)) * 20),
+    Type.WORDS: (
+        "",
+        *map(words_of, ("a", "The sea, the SEA", "東京都 👍🏽", "x" * 3000, " ".join(map(str, range(3000))))),
+    ),
 }
 FEW: Final[Mapping[str, tuple[Any, ...]]] = {
     "rkey": ("a", "b", "\uffff", "\U00010000", ""),
@@ -113,6 +129,35 @@ FEW: Final[Mapping[str, tuple[Any, ...]]] = {
     "label": ("a", "", "B", "\ue000", "\U0001f30a"),
 }
 """Few values for the columns that pages sort by, so that rows tie."""
+
+
+TERMS: Final = (
+    "sea",
+    "seal",
+    "the",
+    "tide",
+    "tides",
+    "Tïdes",
+    "東京",
+    "京都",
+    "京",
+    "हिन्दी",
+    "👍🏽",
+    "🇳🇱",
+    "or",
+    "near",
+    "1",
+)
+"""Words, some of which begin others, that texts and queries are made of."""
+
+HOSTILE: Final = (
+    *("", " ", '"', '""', "*", "-", "- sea", "--sea", "-*", '"sea', 'sea"', "'", "''", "sea'; DROP TABLE item; --"),
+    *("NEAR(sea tide)", "sea OR tide", "sea AND", "NOT sea", "match: sea", "{match rank}: sea", "^sea", "sea + tide"),
+    *("(", ")", "((sea", "sea & !tide", "sea <-> tide", "sea:*", "sea:A", "!sea", "|", "\\", "\\'", "%", "_ea", "s%a"),
+    *("sea\0tide", "\0", "\ud800", "\u202esea", "$1", "?1", ":name", "{}", "sea*tide", "*sea", "se**", '-"the sea"'),
+    *("sea " * 3000, '"' * 5000, "(" * 5000, "-" * 5000, "sea-" * 100, "x" * 3000, "é" * 300, "東京" * 500),
+)
+"""What somebody may type to break a search: syntax of the databases, and much of it."""
 
 
 # The oracle.
@@ -148,6 +193,40 @@ def paged(
         own = [row for row in rows if values(row, declared.partition) == partition and asked(row)]
         found += sorted(own, key=at, reverse=declared.descending)[:each]
     return sorted(found, key=at, reverse=declared.descending)[:limit]
+
+
+def sought(
+    rows: Iterable[Row],
+    words: Mapping[Key, Row],
+    search: str,
+    query: Query,
+    *,
+    limit: int,
+    within: Mapping[str, Sequence[Any]] | None = None,
+    since: int | None = None,
+    after: Key | None = None,
+) -> list[Found]:
+    """Return what `Store.search` must return where ITEM holds `rows` and ITEM_WORDS holds `words`."""
+    declared = ITEM.search(search)
+
+    def place(row: Row) -> Key:
+        head = all(it in words[row[:2]][2] for it in query.wanted)
+        return (
+            *([int(head)] if declared.headed else []),
+            *(row[ITEM.position[it]] for it in ITEM.found_columns(declared)),
+        )
+
+    def asked(row: Row) -> bool:
+        texts = words.get(row[:2], (*row[:2], "", ""))[2:]
+        wanted = [any(it in text for text in texts) for it in query.wanted]
+        unwanted = [any(it in text for text in texts) for it in query.unwanted]
+        kept = all(row[ITEM.position[name]] in values for name, values in (within or {}).items())
+        late = since is None or declared.since is None or row[ITEM.position[declared.since]] >= since
+        return bool(wanted) and all(wanted) and not any(unwanted) and kept and late
+
+    found = [(place(row), row) for row in rows if asked(row)]
+    behind = [it for it in found if after is None or _bytewise(it[0]) < _bytewise(after)]
+    return sorted(behind, key=lambda it: _bytewise(it[0]), reverse=True)[:limit]
 
 
 def _bytewise(key: Key) -> tuple[Any, ...]:
@@ -262,6 +341,60 @@ def _asked(draw: st.DrawFn) -> Asked:
         )
     )
     return Asked(rows, index.name, partitions * draw(st.integers(1, 2)), limits)
+
+
+@frozen
+class Sought:
+    """A search, and the rows and words of what is searched."""
+
+    rows: dict[Key, Row]
+    words: dict[Key, Row]
+    search: str
+    query: Query
+    limits: dict[str, Any] = field(factory=dict)
+
+
+def _texts() -> st.SearchStrategy[str]:
+    return st.lists(st.sampled_from(TERMS), max_size=6).map(" ".join).map(words_of)
+
+
+def _queries() -> st.SearchStrategy[Query]:
+    term = st.sampled_from(TERMS)
+    phrase = st.lists(term, min_size=1, max_size=3).map(lambda terms: f'"{" ".join(terms)}"')
+    plain = term | term.map(lambda it: f"{it[:2]}*") | phrase
+    chunk = plain | plain.map("-{}".format) | st.sampled_from(HOSTILE)
+    texts = st.lists(plain, min_size=1, max_size=2) | st.lists(chunk, max_size=4)
+    return st.builds(lambda text, typing: query_of(text, typing=typing), texts.map(" ".join), st.booleans())
+
+
+@st.composite
+def _sought(draw: st.DrawFn) -> Sought:
+    rows = draw(_keyed(ITEM, FEW, 14))
+    others = draw(st.lists(st.tuples(st.sampled_from(FEW["rkey"]), st.sampled_from(FEW["number"])), max_size=2))
+    words = {key: (*key, draw(_texts()), draw(_texts())) for key in {**rows, **dict.fromkeys(others)}}
+    declared = draw(st.sampled_from(ITEM.searches))
+    within = st.fixed_dictionaries(
+        {},
+        optional={
+            name: st.lists(st.sampled_from(_pool(_column(name), FEW)[:1]), max_size=2) for name in declared.within
+        },
+    )
+    limits = draw(
+        st.fixed_dictionaries(
+            {"limit": st.integers(0, 16)},
+            optional={"within": within, "since": st.sampled_from((-1, 0, 1)), "after": _found(declared, rows)},
+        )
+    )
+    return Sought(rows, words, declared.name, draw(_queries()), limits)
+
+
+def _found(search: Search, rows: Mapping[Key, Row]) -> st.SearchStrategy[Key]:
+    heads = [st.sampled_from((0, 1))] if search.headed else []
+    return st.tuples(*heads, _place(ITEM.found_columns(search), rows)).map(lambda it: (*it[:-1], *it[-1]))
+
+
+def _column(name: str) -> Column:
+    return ITEM.columns[ITEM.position[name]]
 
 
 def _place(names: Sequence[str], rows: Mapping[Key, Row]) -> st.SearchStrategy[Key]:
@@ -535,6 +668,89 @@ class StoreConformance(LawsConformance):
             assert [row[1] for row in down] == ordered[: ordered.index(bound) + 1]
             behind = await held.store.page("item", "by_size", [()], limit=99, after=(bound, "", "a", bound))
             assert [row[1] for row in behind] == ordered[ordered.index(bound) + 1 :]
+
+    # Searching.
+
+    @each(_sought())
+    async def test_a_search_is_what_reading_all_gives(self, held: Held, asked: Sought) -> None:
+        await put(held.store, {"item": asked.rows, "item_words": asked.words})
+        right = sought(asked.rows.values(), asked.words, asked.search, asked.query, **asked.limits)
+        assert _typed(await held.store.search("item", asked.search, asked.query, **asked.limits)) == _typed(right)
+
+    @each(st.tuples(_sought(), _changes([ITEM, ITEM_WORDS]), st.lists(_texts(), max_size=3)))
+    async def test_a_search_follows_every_change(self, held: Held, drawn: tuple[Sought, Changes, list[str]]) -> None:
+        asked, changes, texts = drawn
+        await put(held.store, {"item": asked.rows, "item_words": asked.words})
+        await held.store.search("item", asked.search, asked.query, **asked.limits)
+        again = {key: (*key, text, text) for key, text in zip(asked.words, texts, strict=False)}
+        changes = {**changes, "item_words": {**again, **changes.get("item_words", {})}}
+        await put(held.store, changes)
+        now = _changed({"item": asked.rows, "item_words": asked.words}, changes)
+        right = sought(now["item"].values(), now["item_words"], asked.search, asked.query, **asked.limits)
+        assert await held.store.search("item", asked.search, asked.query, **asked.limits) == right
+
+    @each(st.tuples(_sought(), st.integers(1, 3)))
+    async def test_a_walk_over_a_search_meets_each_row_once(self, held: Held, drawn: tuple[Sought, int]) -> None:
+        asked, limit = drawn
+        await put(held.store, {"item": asked.rows, "item_words": asked.words})
+        walked: list[Found] = []
+        after: Key | None = None
+        while page := await held.store.search("item", asked.search, asked.query, limit=limit, after=after):
+            walked += page
+            after = page[-1][0]
+        assert walked == sought(asked.rows.values(), asked.words, asked.search, asked.query, limit=99)
+
+    @once
+    async def test_nothing_that_is_typed_breaks_a_search(self, held: Held) -> None:
+        texts = [
+            words_of(" ".join(TERMS)),
+            words_of("the sea"),
+            "",
+            words_of("x" * 3000, "sea"),
+            words_of("東京" * 500),
+        ]
+        rows = _rows(ITEM, *(_item(at, size=at) for at in range(len(texts))))
+        words = _rows(ITEM_WORDS, *(("a", at, text, texts[-at]) for at, text in enumerate(texts)))
+        await put(held.store, {"item": rows, "item_words": words})
+        for text in HOSTILE:
+            for typing in (False, True):
+                query = query_of(text, typing=typing)
+                right = sought(rows.values(), words, "by_words", query, limit=9)
+                assert await held.store.search("item", "by_words", query, limit=9) == right, repr(text[:40])
+
+    @once
+    async def test_a_search_may_be_kept_to_many_values(self, held: Held) -> None:
+        rows = _rows(ITEM, *(_item(at, group=f"group {at}") for at in range(3000)))
+        words = _rows(ITEM_WORDS, *(("a", at, " sea ", "") for at in range(3000)))
+        await put(held.store, {"item": rows, "item_words": words})
+        within = {"group": [f"group {at}" for at in range(0, 6000, 2)]}
+        found = await held.store.search("item", "by_words", query_of("sea"), within=within, limit=2000)
+        assert [row[1] for _, row in found] == list(range(2998, -1, -2))
+
+    @once
+    async def test_a_search_is_of_the_views_that_stand(self, held: Held) -> None:
+        rows, words = _rows(ITEM, _item(1), _item(2)), _rows(ITEM_WORDS, ("a", 1, " sea ", ""), ("a", 2, " tide ", ""))
+
+        async def numbers(store: Store, text: str) -> list[int]:
+            return [row[1] for _, row in await store.search("item", "by_words", query_of(text), limit=9)]
+
+        await put(held.store, {"item": rows, "item_words": words})
+        for fails in (True, False):
+            with suppress(Killed):
+                async with held.store.rebuild() as beside:
+                    assert await numbers(beside, "sea") == []
+                    await put(beside, {"item": rows, "item_words": _rows(ITEM_WORDS, ("a", 2, "", " sea "))})
+                    assert await numbers(beside, "sea") == [2]
+                    assert await numbers(held.store, "sea") == [1]
+                    if fails:
+                        raise Killed
+            assert await numbers(held.store, "sea") == [1 if fails else 2]
+        await put(held.store, {"item": dict.fromkeys(rows)})
+        assert await numbers(held.store, "sea") == []
+        if self.durable:
+            store = await held.reopen()
+            await put(store, {"item": rows})
+            assert await numbers(store, "sea") == [2]
 
     # Scanning.
 

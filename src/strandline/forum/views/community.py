@@ -3,10 +3,11 @@
 from typing import Any
 
 from strandline.forum.records import COMMUNITY_PROFILE, POST, CommunityProfile
-from strandline.schema import Attach, Column, Index, Live, Rows, Type, Weighted
+from strandline.schema import Attach, Column, Index, Live, Rows, Search, Type, Weighted
 from strandline.syntax import datetime_us
+from strandline.words import words_of
 
-__all__ = ["COMMUNITIES", "COMMUNITY_TALLY"]
+__all__ = ["COMMUNITIES", "COMMUNITY_TALLY", "COMMUNITY_WORDS"]
 
 _SUBSCRIBER, _POST, _MEMBER = (1, 0, 0), (0, 1, 0), (0, 0, 1)
 
@@ -39,6 +40,20 @@ def _row(it: Live) -> tuple[Any, ...]:
     return it.cid, profile.name, profile.display_name, visibility, created_at_us, it.first_seen_us
 
 
+def _words(it: Live) -> tuple[str, str]:
+    profile: CommunityProfile = it.record
+    return words_of(profile.name, profile.display_name), words_of(profile.description)
+
+
+COMMUNITY_WORDS = Attach(
+    name="community_words",
+    kind=COMMUNITY_PROFILE,
+    by="repo",
+    columns=(Column("name", Type.WORDS), Column("description", Type.WORDS)),
+    row=_words,
+)
+"""What a community is found by: the words of its names, and of its description."""
+
 COMMUNITIES = Attach(
     name="community",
     kind=COMMUNITY_PROFILE,
@@ -54,6 +69,15 @@ COMMUNITIES = Attach(
     row=_row,
     carries=COMMUNITY_TALLY,
     version=2,
+    searches=(
+        Search(
+            "by_relevance",
+            COMMUNITY_WORDS.name,
+            ("subscriber_count", "did"),
+            headed=True,
+            within=("visibility",),
+        ),
+    ),
     indexes=(Index("by_popular", partition=("visibility",), order=("subscriber_count", "did"), total=True),),
 )
 """`visibility` is public, unlisted or private; a word that is not known counts as unlisted."""

@@ -1,13 +1,14 @@
-"""Posts: each live post with its tally and its ranks."""
+"""Posts: each live post with its tally and its ranks; and its words, which no vote moves."""
 
 from typing import Any
 
 from strandline.forum.rank import ranks, sort_at
 from strandline.forum.records import POST, Post
 from strandline.forum.views.tally import TALLY
-from strandline.schema import Attach, Column, Index, Live, Type
+from strandline.schema import Attach, Column, Index, Live, Search, Type
+from strandline.words import words_of
 
-__all__ = ["POSTS"]
+__all__ = ["POSTS", "POST_WORDS"]
 
 _SORT_AT = 5
 
@@ -21,6 +22,26 @@ def _row(it: Live) -> tuple[Any, ...]:
 
 def _ranks(post: tuple[Any, ...], tally: tuple[int, ...]) -> tuple[int, int]:
     return ranks(post[_SORT_AT], tally[0], tally[1])
+
+
+def _words(it: Live) -> tuple[str, str]:
+    post: Post = it.record
+    return words_of(post.title), words_of(post.content, *(post.tags or ()))
+
+
+POST_WORDS = Attach(
+    name="post_words",
+    kind=POST,
+    columns=(Column("title", Type.WORDS), Column("content", Type.WORDS)),
+    row=_words,
+)
+"""What a post is found by: the words of its title, and those of its content and tags."""
+
+
+def _search(name: str, *order: str, headed: bool = False) -> Search:
+    return Search(
+        name, POST_WORDS.name, order, headed=headed, within=("community", "author"), since="sort_at_us", total=True
+    )
 
 
 POSTS = Attach(
@@ -44,6 +65,11 @@ POSTS = Attach(
         Index("by_new", partition=("community",), order=("sort_at_us", "uri"), total=True),
         Index("by_top", partition=("community",), order=("score", "sort_at_us", "uri"), total=True),
         Index("by_hot", partition=("community",), order=("hot", "uri"), total=True),
+    ),
+    searches=(
+        _search("by_relevance", "hot", "uri", headed=True),
+        _search("by_new", "sort_at_us", "uri"),
+        _search("by_top", "score", "sort_at_us", "uri"),
     ),
 )
 """`edited_at_us` is null unless the standing version is an update."""

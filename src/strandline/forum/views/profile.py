@@ -3,9 +3,10 @@
 from typing import Any
 
 from strandline.forum.records import ACTOR_PROFILE, COMMENT, POST, ActorProfile, Post
-from strandline.schema import Attach, Column, Live, Rows, Type, Weighted
+from strandline.schema import Attach, Column, Live, Rows, Search, Type, Weighted
+from strandline.words import words_of
 
-__all__ = ["ACTOR_TALLY", "PROFILES"]
+__all__ = ["ACTOR_TALLY", "PROFILES", "PROFILE_WORDS"]
 
 _POST, _COMMENT, _COMMUNITY, _MEMBERSHIP = (1, 0, 0, 0, 0), (0, 1, 0, 0, 0), (0, 0, 1, 0, 0), (0, 0, 0, 1, 0)
 
@@ -52,6 +53,20 @@ def _row(it: Live) -> tuple[Any, ...]:
     return it.cid, profile.display_name, profile.bio, it.first_seen_us
 
 
+def _words(it: Live) -> tuple[str, str]:
+    profile: ActorProfile = it.record
+    return words_of(profile.display_name), words_of(profile.bio)
+
+
+PROFILE_WORDS = Attach(
+    name="profile_words",
+    kind=ACTOR_PROFILE,
+    by="repo",
+    columns=(Column("display_name", Type.WORDS), Column("bio", Type.WORDS)),
+    row=_words,
+)
+"""What a profile is found by: the words of its name, and of its bio. Its handle is the repo's, and no word of it."""
+
 PROFILES = Attach(
     name="profile",
     kind=ACTOR_PROFILE,
@@ -64,5 +79,6 @@ PROFILES = Attach(
     ),
     row=_row,
     carries=ACTOR_TALLY,
+    searches=(Search("by_relevance", PROFILE_WORDS.name, ("reputation", "did"), headed=True),),
 )
 """A row for each did with a live actor profile."""
