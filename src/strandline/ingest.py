@@ -200,10 +200,6 @@ class Ingest:
                     return folded
             await self._stepped(concerned)
 
-    async def _forget(self, digests: Sequence[str]) -> None:
-        async with self.store.transaction() as transaction:
-            await transaction.commit({DEAD_LETTER.name: {(digest,): None for digest in digests}})
-
     async def _step(self, dids: Sequence[str] | None) -> bool:
         """Take some repos' jobs one step on, all that wait if None; tell whether there was one."""
         return await _persistently(lambda: self._stepped(dids))
@@ -216,6 +212,10 @@ class Ingest:
             folded = await step(transaction, self.given, told)
             await transaction.commit(folded.changes)
             return True
+
+    async def _forget(self, digests: Sequence[str]) -> None:
+        async with self.store.transaction() as transaction:
+            await transaction.commit({DEAD_LETTER.name: {(digest,): None for digest in digests}})
 
     def _count(self, batch: Prepared, folded: Folded) -> None:
         it = self.outcome
