@@ -16,12 +16,12 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
     {"errors", "masking", "memo", "wirejson"},
-    {"syntax", "event", "lexicon", "words"},
+    {"syntax", "event", "lexicon", "wire", "words"},
     {"following", "schema", "register", "judge", "packing", "ports", "session"},
     {"shares", "delta"},
     {"prepare", "fold"},
     {"jobs", "rebuild", "page", "ingest", "memory"},
-    {"copying", "index"},
+    {"copying", "index", "letters"},
 ]
 LAYER = {f"strandline.{name}": depth for depth, names in enumerate(LAYERS) for name in names}
 LIBRARIES = {"attr", "attrs", "cattr", "cattrs", "uniseg"}

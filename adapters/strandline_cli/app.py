@@ -25,6 +25,7 @@ SECTIONS: Final = {
         "run": (f"{_AT}.run:run_", "Follow a Jetstream into a store."),
         "replay": (f"{_AT}.replay:replay", "Take logs into a store."),
         "serve": (f"{_AT}.serve:serve", "Serve the index over HTTP."),
+        "record": (f"{_AT}.record:record", "Keep what a Jetstream sends as a log."),
         "world": (f"{_AT}.world:world", "Write the log of a made-up forum."),
     },
     "Look at the forum": {
@@ -39,7 +40,7 @@ SECTIONS: Final = {
         "explain": (f"{_AT}.explain:explain", "Say why a record counts, or does not."),
         "quarantine": (f"{_AT}.refused:quarantine", "List the records that stand but are not valid."),
         "shrink": (f"{_AT}.shrink:shrink", "Cut a log that makes something fail to the fewest lines that still do."),
-        "dead-letters": (f"{_AT}.refused:dead_letters", "List the lines that were no events."),
+        "dead-letters": (f"{_AT}.dead:dead_letters", "See to the lines that were no events: list, show, retry, purge."),
     },
     "Trust it": {
         "verify": (f"{_AT}.verify:verify", "Compare the views with what the registers say."),

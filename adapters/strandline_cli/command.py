@@ -118,9 +118,19 @@ def store_option(command: F) -> F:
         "--store",
         "url",
         metavar="URL",
-        default=lambda: click.get_current_context().find_root().params.get("url"),
+        default=_store_above,
         help="The store, such as sqlite:///forum.db.  [default: $STRANDLINE_STORE]",
     )(command)
+
+
+def _store_above() -> str | None:
+    """Return the store that was told before the command, nearest first."""
+    context: click.Context | None = click.get_current_context()
+    while context is not None:
+        if url := context.params.get("url"):
+            return str(url)
+        context = context.parent
+    return None
 
 
 def store_of(url: str | None) -> str:

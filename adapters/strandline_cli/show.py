@@ -12,6 +12,7 @@ import json
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -23,6 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 __all__ = [
+    "by_reason",
     "camel",
     "camel_keys",
     "card",
@@ -169,6 +171,17 @@ def card(pairs: Mapping[str, object]) -> Table:
         for at, line in enumerate(lines):
             made.add_row("" if at else name, Text(plain(" ".join(str(line).splitlines()))))
     return made
+
+
+def by_reason(counts: Counter[str]) -> str:
+    """
+    Return how many there are in all, and of each reason.
+
+    >>> by_reason(Counter({"json": 2, "kind": 1}))
+    '3  (json 2, kind 1)'
+    """
+    reasons = ", ".join(f"{reason} {count:,}" for reason, count in counts.most_common())
+    return f"{counts.total():,}" + (f"  ({reasons})" if reasons else "")
 
 
 def print_json(value: object) -> None:

@@ -8,10 +8,12 @@ stays flat. Pings are sent here, so that an idle host can be told from a dead on
 import asyncio
 import time
 from collections import deque
-from typing import Any, Final
+from typing import Final
 
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
+
+from strandline.session import TOO_BIG
 
 __all__ = ["Connection"]
 
@@ -81,8 +83,7 @@ class Connection:
                     self._room.clear()
                     await self._room.wait()
         except ConnectionClosed as closed:
-            frame: Any = closed.rcvd
-            self.closed = (frame.code, frame.reason) if frame else (1006, "")
+            self.closed = _end(closed)
             self._stirred.set()
 
     def _put(self, frame: str | bytes) -> None:
@@ -103,3 +104,11 @@ class Connection:
                 self._stirred.set()
         except ConnectionClosed:
             return
+
+
+def _end(closed: ConnectionClosed) -> tuple[int, str]:
+    """Return the code and the reason: ours for a frame that is too big, else the host's, 1006 for none."""
+    ours, theirs = closed.sent, closed.rcvd
+    if ours is not None and ours.code == TOO_BIG:
+        return TOO_BIG, ours.reason
+    return (theirs.code, theirs.reason) if theirs is not None else (1006, "")

@@ -2,7 +2,10 @@
 What `strandline.session` says, done: connect, wait, decode, deliver.
 
 All is one task, but for the reading of the socket: a batch is delivered before the next is decoded, so what a session
-takes for delivered is.
+takes for delivered is. While nothing comes, what earlier batches left to be done goes on by bounded steps.
+
+A store that is locked, out of reach or was interrupted is waited for; one that is damaged, stale, too new, full or
+read-only is not, since no waiting mends it.
 """
 
 import asyncio
@@ -16,9 +19,10 @@ import zstandard
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 
-from strandline.errors import StoreError
-from strandline.event import BadEvent, Control, Decoded
+from strandline.errors import StoreInterrupted, StoreLocked, StoreUnavailable
+from strandline.event import BadEvent, Control, Decoded, decode
 from strandline.session import (
+    MAX_FRAME_BYTES,
     Arrived,
     Closed,
     Connect,
@@ -48,10 +52,12 @@ from strandline_jetstream.status import Status
 
 __all__ = ["Follower"]
 
-MAX_FRAME_BYTES: Final = 32 * 1024 * 1024
-"""A frame over it ends the connection; a line over 4 MiB within it is a bad event."""
-MAX_QUEUE: Final = 1024
+PASSING: Final = (StoreInterrupted, StoreLocked, StoreUnavailable)
+"""Trouble of a store that may pass."""
+MAX_QUEUE: Final = 64
 """Frames that the websocket itself holds; at its default of 16 it stops and starts reading all the time."""
+ENVELOPE_BYTES: Final = 64 * 1024
+"""What may come on top of what a host takes for the size of a message."""
 FIRST_PAUSE_S: Final = 0.25
 LONGEST_PAUSE_S: Final = 30.0
 PATIENCE_S: Final = 300.0
@@ -64,7 +70,9 @@ class Follower:
     Args:
         session: Where to begin.
         deliver: Takes in a batch, and keeps the place with it if there is one; raises StoreError having done neither.
-        patience_s: How long a batch is tried again while the store is in trouble.
+        go_on: Does a bounded part of what the batches left to be done; returns whether there was any.
+        patience_s: How long a batch is tried again while the store is in trouble that may pass.
+        tap: Is given every frame first, unpacked: a line, or what is none.
 
     Attributes:
         status: How it goes.
@@ -75,10 +83,13 @@ class Follower:
         session: Session,
         deliver: Callable[[Sequence[Decoded], Place | None], Awaitable[None]],
         *,
+        go_on: Callable[[], Awaitable[bool]] | None = None,
         patience_s: float = PATIENCE_S,
+        tap: Callable[[bytes | BadEvent], None] | None = None,
     ) -> None:
         self.status = Status()
-        self._session, self._deliver, self._patience_s = session, deliver, patience_s
+        self._session, self._deliver, self._go_on, self._patience_s = session, deliver, go_on, patience_s
+        self._tap, self._is_left = tap, go_on is not None
         self._stirred, self._interrupted = asyncio.Event(), asyncio.Event()
         self._connection: Connection | None = None
         self._unpacker = Unpacker()
@@ -95,7 +106,8 @@ class Follower:
         Follow until interrupted, or until nothing more can be done; return why, "" if interrupted.
 
         Raises:
-            StoreError: the store was in trouble for longer than the patience; the place is where it was.
+            StoreError: the store is in trouble that does not pass, or did not within the patience; the place is where
+                it was.
         """
         self._session, steps = began(self._session)
         try:
@@ -116,13 +128,15 @@ class Follower:
             case Connect():
                 return await self._unless_interrupted(self._connect(it))
             case Deliver():
-                return await self._deliver_patiently(it)
+                return await self._patiently(lambda: self._delivered(it))
             case Sleep():
                 self._until_s = time.monotonic() + it.us / 1e6
             case FetchDictionary():
                 return await self._unless_interrupted(self._fetch(it.host))
             case Gap():
                 self.status.gaps += 1
+                until = "" if it.until_us is None else f" to {it.until_us}"
+                self.status.last_error = f"{it.host.source} no longer has what was seen from {it.since_us}{until}"
             case Disconnect():
                 await self._disconnect()
         return None
@@ -146,6 +160,11 @@ class Follower:
             due_s, happening = self._at_hand()
             if happening is not None:
                 return happening
+            if self._is_left:
+                happening = await self._patiently(self._went_on)
+                if happening is not None:
+                    return happening
+                continue
             try:
                 await asyncio.wait_for(self._stirred.wait(), due_s)
             except TimeoutError:
@@ -157,7 +176,7 @@ class Follower:
         connection = self._connection
         due_s = connection.due_s() if connection else None
         if connection is not None and due_s is not None and due_s <= 0:
-            return 0.0, Arrived([self._unpacker.decode(frame) for frame in connection.take()])
+            return 0.0, Arrived([self._decoded(frame) for frame in connection.take()])
         if connection is not None and connection.ponged:
             connection.ponged = False
             return 0.0, Ponged()
@@ -179,7 +198,7 @@ class Follower:
                 compression=None,
                 ping_interval=None,
                 close_timeout=1,
-                max_size=MAX_FRAME_BYTES,
+                max_size=MAX_FRAME_BYTES + ENVELOPE_BYTES,
                 max_queue=MAX_QUEUE,
             )
         except InvalidStatus as refused:
@@ -208,13 +227,27 @@ class Follower:
         self._dictionaries[number] = data
         return Fetched(number)
 
-    async def _deliver_patiently(self, it: Deliver) -> Happening | None:
-        """Deliver; while the store is in trouble, wait and try the same again."""
+    def _decoded(self, frame: str | bytes) -> Decoded:
+        line = self._unpacker.line(frame)
+        if self._tap is not None:
+            self._tap(line)
+        return line if isinstance(line, BadEvent) else decode(line)
+
+    async def _delivered(self, it: Deliver) -> None:
+        await self._deliver(it.items, it.place)
+        self._is_left = self._go_on is not None
+        self._count(it)
+
+    async def _went_on(self) -> None:
+        self._is_left = self._go_on is not None and await self._go_on()
+
+    async def _patiently(self, work: Callable[[], Awaitable[None]]) -> Happening | None:
+        """Do it; while the store is in trouble that may pass, wait and do the same again."""
         until_s, pause_s = time.monotonic() + self._patience_s, FIRST_PAUSE_S
         while True:
             try:
-                await self._deliver(it.items, it.place)
-            except StoreError as error:
+                await work()
+            except PASSING as error:
                 self.status.last_error = str(error)
                 if time.monotonic() + pause_s > until_s:
                     raise
@@ -222,7 +255,6 @@ class Follower:
                     return Interrupted()
                 pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)
             else:
-                self._count(it)
                 return None
 
     def _count(self, it: Deliver) -> None:

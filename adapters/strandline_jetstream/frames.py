@@ -1,8 +1,8 @@
 """
-Frames into events, and the zstd dictionaries that unpack them.
+Frames into lines, and the zstd dictionaries that unpack them.
 
-A frame of any size or content becomes one item: what unpacks to more than a line may hold, or to nothing, is a bad
-event. Nothing is unpacked further than that bound.
+A frame of any size or content becomes one line or one bad event: what unpacks to more than a line may hold, or not at
+all, is bad. Nothing is unpacked further than that bound.
 
 Source: https://github.com/bluesky-social/jetstream (README, `getZstdDictionary`)
 """
@@ -14,7 +14,7 @@ from urllib.request import urlopen
 
 import zstandard
 
-from strandline.event import MAX_LINE_BYTES, BadEvent, Decoded, decode
+from strandline.event import MAX_LINE_BYTES, BadEvent
 from strandline.session import Host
 
 __all__ = ["Unpacker", "dictionary_of", "host_of"]
@@ -24,28 +24,28 @@ FETCH_S: Final = 10.0
 
 
 class Unpacker:
-    """Decodes frames: text as it is, binary as one zstd frame each, with a dictionary."""
+    """Takes lines out of frames: text as it is, binary as one zstd frame each, with a dictionary."""
 
     def __init__(self, dictionary: bytes | None = None) -> None:
         data = None if dictionary is None else zstandard.ZstdCompressionDict(dictionary)
         self._zstd = zstandard.ZstdDecompressor(dict_data=data)
 
-    def decode(self, frame: str | bytes) -> Decoded:
+    def line(self, frame: str | bytes) -> bytes | BadEvent:
         """
-        Return what a frame says.
+        Return the line in a frame, as it came; for what is none, a bad event.
 
-        >>> Unpacker().decode(b"no zstd").reason
+        >>> Unpacker().line(b"no zstd").reason
         'json'
         """
         if isinstance(frame, str):
-            return decode(frame.encode("utf-8", "surrogatepass"))
+            return frame.encode("utf-8", "surrogatepass")
         try:
             line = self._unpacked(frame)
         except zstandard.ZstdError as error:
             return BadEvent("json", f"a binary frame is not zstd: {error}", frame)
         if len(line) > MAX_LINE_BYTES:
             return BadEvent("line-too-long", f"a frame unpacks to more than {MAX_LINE_BYTES} bytes", frame)
-        return decode(line)
+        return line
 
     def _unpacked(self, frame: bytes) -> bytes:
         """Return what it unpacks to, or one byte more than a line may hold of it."""

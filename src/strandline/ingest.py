@@ -143,9 +143,13 @@ class Ingest:
         if folded.jobs:
             await self._step(None)
 
+    async def go_on(self) -> bool:
+        """Take the waiting jobs one bounded step on; return whether there were any. Raises as `fold`."""
+        return await self._step(None)
+
     async def finish(self) -> None:
         """Take all waiting jobs to their end."""
-        while await self._step(None):
+        while await self.go_on():
             pass
 
     async def cursor(self, source: str) -> int | None:
@@ -161,6 +165,12 @@ class Ingest:
             for it in sources
             if (it,) in rows and (_seen_at(it),) in rows
         ]
+
+    async def forget(self, digests: Sequence[str]) -> int:
+        """Take dead letters away, by the digests of their lines; return how many they were. Raises as `fold`."""
+        if digests:
+            await _persistently(lambda: self._forget(digests))
+        return len(digests)
 
     async def rebuild(self) -> int:
         """
@@ -202,6 +212,10 @@ class Ingest:
             folded = await step(transaction, self.given, told)
             await transaction.commit(folded.changes)
             return True
+
+    async def _forget(self, digests: Sequence[str]) -> None:
+        async with self.store.transaction() as transaction:
+            await transaction.commit({DEAD_LETTER.name: {(digest,): None for digest in digests}})
 
     def _count(self, batch: Prepared, folded: Folded) -> None:
         it = self.outcome

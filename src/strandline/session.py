@@ -10,6 +10,9 @@ decision stands here, and can be tried without waiting.
   seen last; what comes twice changes nothing.
 - No frame for a minute is silence. Where the host answers pings it is idle, and left alone for a quarter of an hour.
 - History that a host no longer has is a gap: it is told, and the stream goes on from what there is.
+- A frame that is too big to be taken would end each connection anew: it is told as a bad line, and the host is asked to
+  leave such frames out until events come again.
+- Compression is never in the way: without a dictionary a connection is plain, and the next one asks for it again.
 
 Source: https://github.com/bluesky-social/jetstream (README, specs/client.md)
 """
@@ -63,6 +66,10 @@ REWIND_AT_ANOTHER_US: Final = 5 * 60 * SECOND_US
 """How far time goes back at another host; its clock, and its place in the network's stream, are its own."""
 CLAMP_US: Final = 60 * SECOND_US
 """A first event so much later than the cursor asked for says that the host no longer has what lay between."""
+MAX_FRAME_BYTES: Final = 32 * 1024 * 1024
+"""Of a greater frame nothing is taken."""
+TOO_BIG: Final = 1009
+"""The code with which a connection is closed for a frame that is too big."""
 LOSSES_A_HOST: Final = 3
 """How often in a row a host may fail before the next is tried."""
 
@@ -241,9 +248,14 @@ class Session:
         heard_us: When a frame last came.
         ponged_us: When the host last answered a ping.
         dictionary: Id of the zstd dictionary at hand; None for none yet.
-        refused: A dictionary was refused once.
+        refused: A dictionary was refused, and no event has come since.
+        plain: Compression is done without until the connection is lost.
+        choked: A frame was too big, and no event has come since.
         connected: There is a connection.
         over: It has stopped.
+        silence_us: After so long without a frame a host that answers no ping is left, in microseconds.
+        idle_us: After so long without a frame any host is.
+        pause_us: The first pause after a loss.
     """
 
     hosts: tuple[Host, ...]
@@ -257,13 +269,23 @@ class Session:
     ponged_us: int = 0
     dictionary: int | None = None
     refused: bool = False
+    plain: bool = False
+    choked: bool = False
     connected: bool = False
     over: bool = False
+    silence_us: int = SILENCE_US
+    idle_us: int = IDLE_US
+    pause_us: int = FIRST_PAUSE_US
 
     @property
     def host(self) -> Host:
         """The host at hand."""
         return self.hosts[self.at]
+
+    @property
+    def packed(self) -> bool:
+        """The next connection is to be compressed."""
+        return self.compress and not self.plain
 
 
 def began(session: Session) -> tuple[Session, list[Step]]:
@@ -288,7 +310,7 @@ def step(session: Session, happening: Happening, now_us: int, chance: float) -> 
             return evolve(session, over=True, connected=False), [Disconnect(), Stop()]
         case Opened():
             opened = evolve(session, connected=True, heard_us=now_us, ponged_us=now_us)
-            return opened, [Sleep(SILENCE_US)]
+            return opened, [Sleep(session.silence_us)]
         case Arrived():
             return _arrived(session, happening, now_us)
         case Ponged():
@@ -296,12 +318,11 @@ def step(session: Session, happening: Happening, now_us: int, chance: float) -> 
         case Waited():
             return _waited(session, now_us, chance)
         case Closed():
-            return _lost(session, chance)
+            return _closed(session, happening, chance)
         case Refused():
             return _refused(session, happening, chance)
         case Fetched():
-            known = evolve(session, dictionary=happening.dictionary, compress=happening.dictionary is not None)
-            return _connecting(known)
+            return _connecting(evolve(session, dictionary=happening.dictionary, plain=happening.dictionary is None))
 
 
 def follow(hosts: Sequence[Host], places: Sequence[Place], **how: object) -> Session:
@@ -323,13 +344,15 @@ def follow(hosts: Sequence[Host], places: Sequence[Place], **how: object) -> Ses
 
 def _connecting(session: Session) -> tuple[Session, list[Step]]:
     host = session.host
-    if session.compress and session.dictionary is None:
+    if session.packed and session.dictionary is None:
         return session, [FetchDictionary(host)]
     cursor, asked_us = _cursor(session)
-    path, parameters = _SAID[host.generation](session, cursor)
+    path, parameters = _SAID[host.generation](session)
+    parameters += [("maxMessageSizeBytes", str(MAX_FRAME_BYTES))] if session.choked else []
+    parameters += [] if cursor is None else [("cursor", str(cursor))]
     query = urlencode(parameters)
     url = f"{host.url.rstrip('/')}{path}{'?' if query else ''}{query}"
-    dictionary = session.dictionary if session.compress else None
+    dictionary = session.dictionary if session.packed else None
     return evolve(session, asked_us=asked_us, connected=False), [Connect(url, host, dictionary)]
 
 
@@ -347,18 +370,17 @@ def _cursor(session: Session) -> tuple[int | None, int | None]:
     return at_us, at_us
 
 
-def _said_v1(session: Session, cursor: int | None) -> tuple[str, list[tuple[str, str]]]:
+def _said_v1(session: Session) -> tuple[str, list[tuple[str, str]]]:
     said = [("wantedCollections", it) for it in session.wanted.collections]
     said += [("wantedDids", it) for it in session.wanted.dids]
-    said += [("compress", "true")] if session.compress else []
-    return "/subscribe", said + ([] if cursor is None else [("cursor", str(cursor))])
+    return "/subscribe", said + ([("compress", "true")] if session.packed else [])
 
 
-def _said_v2(session: Session, cursor: int | None) -> tuple[str, list[tuple[str, str]]]:
+def _said_v2(session: Session) -> tuple[str, list[tuple[str, str]]]:
     said = [("collections", it) for it in session.wanted.collections]
     said += [("dids", it) for it in session.wanted.dids]
-    said += [("zstdDictionary", str(session.dictionary))] if session.compress else []
-    return "/xrpc/network.bsky.jetstream.subscribeEvents", said + ([] if cursor is None else [("cursor", str(cursor))])
+    said += [("zstdDictionary", str(session.dictionary))] if session.packed else []
+    return "/xrpc/network.bsky.jetstream.subscribeEvents", said
 
 
 _SAID: Final = {"v1": _said_v1, "v2": _said_v2}
@@ -367,8 +389,8 @@ _SAID: Final = {"v1": _said_v1, "v2": _said_v2}
 def _arrived(session: Session, happening: Arrived, now_us: int) -> tuple[Session, list[Step]]:
     heard = evolve(session, heard_us=now_us, ponged_us=now_us)
     steps: list[Step] = []
-    if session.place is not None and any(_is_outdated(item) for item in happening.items):
-        steps.append(Gap(session.host, session.place.seen_us, None))
+    if any(_is_outdated(item) for item in happening.items):
+        steps += _gap(session)
     events = [item for item in happening.items if not isinstance(item, BadEvent | Control)]
     place = None
     if events:
@@ -376,8 +398,14 @@ def _arrived(session: Session, happening: Arrived, now_us: int) -> tuple[Session
         if asked_us is not None and session.host.generation == "v1" and first_us - asked_us > CLAMP_US:
             steps.append(Gap(session.host, asked_us, first_us))
         place = Place(session.host.source, events[-1].position, events[-1].seen_us)
-        heard = evolve(heard, place=place, asked_us=None, losses=0)
+        heard = evolve(heard, place=place, asked_us=None, losses=0, refused=False, choked=False)
     return heard, [*steps, Deliver(happening.items, place)]
+
+
+def _gap(session: Session) -> list[Gap]:
+    """Return the gap from where it was; none where a cursor that was too old has told it already."""
+    place = session.place
+    return [] if place is None or not place.source else [Gap(session.host, place.seen_us, None)]
 
 
 def _is_outdated(item: Decoded) -> bool:
@@ -387,20 +415,29 @@ def _is_outdated(item: Decoded) -> bool:
 def _waited(session: Session, now_us: int, chance: float) -> tuple[Session, list[Step]]:
     if not session.connected:
         return _connecting(session)
-    answers_until = min(session.ponged_us + SILENCE_US, session.heard_us + IDLE_US)
-    still_until = max(session.heard_us + SILENCE_US, answers_until)
+    answers_until = min(session.ponged_us + session.silence_us, session.heard_us + session.idle_us)
+    still_until = max(session.heard_us + session.silence_us, answers_until)
     if now_us < still_until:
         return session, [Sleep(still_until - now_us)]
     lost, steps = _lost(session, chance)
     return lost, [Disconnect(), *steps]
 
 
+def _closed(session: Session, closed: Closed, chance: float) -> tuple[Session, list[Step]]:
+    if closed.code != TOO_BIG:
+        return _lost(session, chance)
+    lost, steps = _lost(evolve(session, choked=True), chance)
+    after = session.place.position if session.place else None
+    known = f"{session.host.source}: after position {after}".encode()
+    return lost, [Deliver([BadEvent("line-too-long", closed.reason, known)], None), *steps]
+
+
 def _lost(session: Session, chance: float) -> tuple[Session, list[Step]]:
     losses = session.losses + 1
     at = (session.at + 1) % len(session.hosts) if losses % LOSSES_A_HOST == 0 else session.at
     at = 0 if losses == 1 else at
-    pause_us = min(LONGEST_PAUSE_US, FIRST_PAUSE_US * 2 ** min(losses - 1, 20))
-    moved = evolve(session, at=at, losses=losses, connected=False)
+    pause_us = min(LONGEST_PAUSE_US, session.pause_us * 2 ** min(losses - 1, 20))
+    moved = evolve(session, at=at, losses=losses, connected=False, plain=False)
     if moved.host != session.host:
         moved = evolve(moved, dictionary=None, refused=False)
     return moved, [Sleep(round(pause_us * (0.5 + chance / 2)))]
@@ -410,8 +447,7 @@ def _refused(session: Session, refusal: Refused, chance: float) -> tuple[Session
     if refusal.error == "CursorTooOld" and session.place is not None:
         return _too_old(session, session.place, refusal, chance)
     if refusal.error == "UnknownZstdDictionary":
-        again = evolve(session, dictionary=None, refused=True, compress=not session.refused)
-        return _connecting(again)
+        return _connecting(evolve(session, dictionary=None, refused=True, plain=session.refused))
     if refusal.status == 400:
         said = f"{refusal.error}: {refusal.message}" if refusal.error else f"HTTP {refusal.status} {refusal.message}"
         return evolve(session, over=True), [Stop(f"{session.host.url} refuses what it was asked: {said}")]

@@ -16,10 +16,12 @@ from strandline.session import (
     IDLE_US,
     LONGEST_PAUSE_US,
     LOSSES_A_HOST,
+    MAX_FRAME_BYTES,
     REWIND_AT_ANOTHER_US,
     REWIND_US,
     SECOND_US,
     SILENCE_US,
+    TOO_BIG,
     Arrived,
     Closed,
     Connect,
@@ -152,6 +154,23 @@ class TestDictionaries:
         _, [connect] = after(Session(hosts=(EAST,)), Fetched(None))
         assert (connect.dictionary, asked(connect)) == (None, {})
 
+    def test_what_could_not_be_fetched_is_asked_for_again_at_the_next_connection(self) -> None:
+        session, _ = after(Session(hosts=(EAST,)), Fetched(None), Opened(), arrived(1), Closed(1006))
+        assert after(session, Waited())[1] == [FetchDictionary(EAST)]
+
+    def test_a_dictionary_is_kept_from_one_connection_to_the_next(self) -> None:
+        _, [connect] = after(Session(hosts=(EAST,)), Fetched(5), Opened(), arrived(1), Closed(1006), Waited())
+        assert connect.dictionary == 5
+
+    def test_each_rotation_is_followed(self) -> None:
+        session, unknown = Session(hosts=(EAST,), dictionary=4), Refused(400, "UnknownZstdDictionary", "5")
+        for number in range(5, 9):
+            session, steps = after(session, Closed(1006), Waited(), unknown)
+            assert steps == [FetchDictionary(EAST)]
+            session, [connect] = after(session, Fetched(number))
+            assert connect.dictionary == number
+            session, _ = after(session, Opened(), arrived(number))
+
     def test_one_that_is_unknown_is_fetched_again_once_and_then_done_without(self) -> None:
         unknown = Refused(400, "UnknownZstdDictionary", "5")
         session, steps = after(Session(hosts=(EAST,), dictionary=4), unknown)
@@ -259,11 +278,41 @@ class TestGaps:
         session, steps = after(plain(place=Place("", 77, T)), Refused(400, "CursorTooOld", "?"))
         assert (session.place, [type(it) for it in steps]) == (None, [Sleep])
 
+    def test_a_gap_that_was_told_is_not_told_again_when_the_host_clamps(self) -> None:
+        session = plain(place=Place(EAST.source, 77, T))
+        session, [gap, _] = after(session, Refused(400, "CursorTooOld", "the floor is 1234"))
+        assert isinstance(gap, Gap)
+        _, [deliver] = after(session, Opened(), Arrived([Control("info", "OutdatedCursor: x"), event(T, 1234)]))
+        assert deliver.place == Place(EAST.source, 1234, T)
+
     def test_an_outdated_cursor_is_a_gap_and_moves_nothing(self) -> None:
         place = Place(EAST.source, 77, T)
         session, [gap, deliver] = after(plain(place=place), Arrived([Control("info", "OutdatedCursor: x")]))
         assert gap == Gap(EAST, T, None)
         assert (deliver.place, session.place) == (None, place)
+
+
+class TestFramesTooBig:
+    def choked(self, session: Session) -> tuple[Session, list[Any]]:
+        session, _ = after(session, Opened(), arrived(5))
+        return after(session, Closed(TOO_BIG, "a frame over 32 MiB"))
+
+    def test_one_is_told_as_a_bad_line_with_all_that_is_known_of_it(self) -> None:
+        session, [deliver, sleep] = self.choked(plain())
+        known = f"{EAST.source}: after position 5".encode()
+        assert deliver == Deliver([BadEvent("line-too-long", "a frame over 32 MiB", known)], None)
+        assert isinstance(sleep, Sleep)
+        assert session.place == Place(EAST.source, 5, T)
+
+    @pytest.mark.parametrize("host", [EAST, OLD])
+    def test_such_frames_are_asked_to_be_left_out_until_events_come(self, host: Host) -> None:
+        session, _ = self.choked(plain(host))
+        for _ in range(2):
+            session, [connect] = after(session, Waited())
+            assert asked(connect)["maxMessageSizeBytes"] == [str(MAX_FRAME_BYTES)]
+            session, _ = after(session, Closed(1006))
+        session, _ = after(session, Waited(), Opened(), arrived(9), Closed(1006))
+        assert "maxMessageSizeBytes" not in asked(after(session, Waited())[1][0])
 
 
 class TestPlaces:

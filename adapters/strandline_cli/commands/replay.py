@@ -8,7 +8,6 @@ only read ahead is read again. So a replay can always go on, or be begun again: 
 
 import os
 import shlex
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -25,7 +24,7 @@ from strandline_cli.command import Command, json_option, store_of, store_option
 from strandline_cli.loop import run
 from strandline_cli.opened import writing
 from strandline_cli.progress import Progress, showing_progress
-from strandline_cli.show import card, console, print_json
+from strandline_cli.show import by_reason, card, console, print_json
 from strandline_cli.stop import Stopped, held
 from strandline_files import read_lines
 
@@ -156,13 +155,8 @@ def _tell(outcome: Outcome, sofar: Sofar, resume: bool, as_json: bool) -> None:
         "stale": f"{outcome.stale:,}",
         "other apps'": f"{outcome.other:,}",
         "control": f"{outcome.control:,}",
-        "bad": _by_reason(outcome.bad),
-        "quarantined": _by_reason(outcome.quarantined),
+        "bad": by_reason(outcome.bad),
+        "quarantined": by_reason(outcome.quarantined),
         "events/s": f"{rate:,}",
     }
     console().print(card(rows))
-
-
-def _by_reason(counts: Counter[str]) -> str:
-    reasons = ", ".join(f"{reason} {count:,}" for reason, count in counts.most_common())
-    return f"{counts.total():,}" + (f"  ({reasons})" if reasons else "")

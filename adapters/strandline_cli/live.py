@@ -1,0 +1,160 @@
+"""
+Following a Jetstream from the command line: what `run` and `record` share.
+
+A signal ends it after the batch in hand. On a terminal a line tells how it goes, as JSON if asked; in a pipe nothing
+but the summary at the end does.
+"""
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+from rich.text import Text
+
+from strandline.session import Filter, Host
+from strandline_cli.show import by_reason, card, console, text, when
+from strandline_cli.stop import SIGNALS, Stopped
+
+if TYPE_CHECKING:  # it needs an extra
+    from strandline_jetstream import Follower, Status
+
+__all__ = [
+    "collections_option",
+    "compress_option",
+    "dids_option",
+    "follow_until_stopped",
+    "hosts_of",
+    "json_status_option",
+    "wanted_of",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FORUM: Final = "social.coves.*"
+
+dids_option = click.option("--dids", metavar="DID", multiple=True, help="Ask for these repos alone; may be repeated.")
+compress_option = click.option("--no-compress", is_flag=True, help="Ask for plain text instead of zstd.")
+json_status_option = click.option("--status-json", is_flag=True, help="Print how it goes, one JSON object a second.")
+
+
+def collections_option(command: F) -> F:
+    """Let a command be told which collections to ask for, as `collections`: the forum's unless told."""
+    return click.option(
+        "--collections",
+        metavar="NSID",
+        multiple=True,
+        default=(FORUM,),
+        show_default=True,
+        help="Ask for these, exact or ending in .*; may be repeated; * is all.",
+    )(command)
+
+
+def hosts_of(sources: Sequence[str], hint: str) -> list[Host]:
+    """
+    Return the Jetstreams that URLs name.
+
+    Raises:
+        click.UsageError: one names none, or the extra is not installed.
+    """
+    try:
+        from strandline_jetstream import host_of
+    except ModuleNotFoundError as error:
+        raise click.UsageError(f"this needs {error.name!r}: pip install 'strandline[jetstream]'") from None
+    try:
+        return [host_of(it) for it in sources]
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=hint) from None
+
+
+def wanted_of(collections: Sequence[str], dids: Sequence[str]) -> Filter:
+    """Return what is to be asked for; `*` among the collections is all of them."""
+    return Filter(collections=() if "*" in collections else tuple(collections), dids=tuple(dids))
+
+
+async def follow_until_stopped(follower: "Follower", status_json: bool) -> None:
+    """
+    Follow until a signal comes or nothing more can be done, and print a summary.
+
+    Raises:
+        Stopped: a signal came.
+        click.ClickException: the host refuses for good.
+    """
+    telling = asyncio.create_task(_tell(follower.status, status_json))
+    with _interrupting(follower) as arrived:
+        try:
+            reason = await follower.follow()
+        finally:
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)
+            _summarise(follower.status, status_json)
+    if arrived:
+        raise Stopped(arrived[0])
+    if reason:
+        raise click.ClickException(reason)
+
+
+@contextmanager
+def _interrupting(follower: "Follower") -> Iterator[list[int]]:
+    """Let signals interrupt the follower within the block; give the list of those that came."""
+    arrived: list[int] = []
+
+    def stop(number: int) -> None:
+        arrived.append(number)
+        follower.interrupt()
+
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number in SIGNALS:
+        loop.add_signal_handler(number, stop, number)
+    try:
+        yield arrived
+    finally:
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, handler)
+
+
+def _summarise(status: "Status", status_json: bool) -> None:
+    told = status.told()
+    if status_json:
+        print(json.dumps(told), flush=True)
+        return
+    rows = {
+        "host": status.host or None,
+        "events": f"{status.events:,}",
+        "bad": by_reason(status.bad),
+        "control": f"{status.control:,}",
+        "gaps": f"{status.gaps:,}",
+        "connections": f"{status.connections:,}",
+        "taken in up to": when(status.seen_us),
+        "last error": status.last_error,
+    }
+    console().print(card(rows))
+
+
+async def _tell(status: "Status", status_json: bool) -> None:
+    """Tell every second how it goes: on a terminal in a line, as JSON if asked, else not."""
+    if status_json:
+        while True:
+            print(json.dumps(status.told()), flush=True)
+            await asyncio.sleep(1)
+    if not sys.stderr.isatty():
+        return
+    before = status.events
+    with console(error=True).status("") as line:
+        while True:
+            line.update(_line(status, status.events - before))
+            before = status.events
+            await asyncio.sleep(1)
+
+
+def _line(status: "Status", rate: int) -> Text:
+    lag_us = status.told()["lag_us"]
+    lag = "-" if lag_us is None else f"{int(str(lag_us)) / 1e6:,.1f} s"
+    words = [status.host, f"{rate:,} events/s", f"lag {lag}", f"queue {status.queue:,}", f"bad {status.bad.total():,}"]
+    return text(", ".join([*words, status.last_error] if status.last_error else words))
