@@ -4,7 +4,7 @@ How many requests a second one server answers, and how long 100 connections with
 The store is SQLite, of a made-up forum; the server is `strandline serve` with one worker, the client lives in this
 process beside it. `/openapi.json` is what the same server takes for an answer that is ready: the limit.
 
-    python benchmarks/http.py --events 20000
+    python benchmarks/serve.py --events 20000
 """
 
 import argparse
