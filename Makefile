@@ -40,7 +40,7 @@ demo: $(DEMO_LOG)
 	$(STRANDLINE) thread
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not docs and not packaging"
+	$(BIN)/python -m pytest -n 2 --dist worksteal --durations 20 -m "not docs and not packaging"
 
 full: $(READY)
 	STRANDLINE_FULL=1 $(BIN)/python -m pytest -n 2 --dist worksteal

@@ -62,13 +62,16 @@ def questions(table: Table, index: Index) -> Iterator[dict[str, Any]]:
     """Yield every way in which an index is paged."""
     kept = [row for row in rows_of(table).values() if row is not None]
     parts = sorted({tuple(row[table.position[name]] for name in index.partition) for row in kept})[:300]
-    sort = tuple(kept[ROWS // 2][table.position[name]] for name in table.sort_columns(index))
+    sort, far = (
+        tuple(kept[at][table.position[name]] for name in table.sort_columns(index))
+        for at in (ROWS // 2, ROWS // 4 if index.descending else ROWS * 3 // 4)
+    )
     for partitions in (parts[:1], parts[:2], parts):
         yield {"partitions": partitions, "limit": 50}
         yield {"partitions": partitions, "limit": 50, "each": 3}
         yield {"partitions": partitions, "limit": 50, "after": sort}
-        yield {"partitions": partitions, "limit": 50, "bound": sort[:1]}
-        yield {"partitions": partitions, "limit": 50, "after": sort, "bound": sort[:1]}
+        yield {"partitions": partitions, "limit": 50, "bound": far[:1]}
+        yield {"partitions": partitions, "limit": 50, "after": sort, "bound": far[:1]}
     if any(column.null for column in table.columns if column.name in index.partition):
         yield {"partitions": [(None,) * len(index.partition), *parts[:2]], "limit": 50}
 
