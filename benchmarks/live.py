@@ -39,6 +39,7 @@ from strandline.forum import SCHEMA
 from strandline.forum.world import world
 from strandline.ingest import cursors_of
 from strandline.session import Host, Place, follow
+from strandline_cli.ahead import unhurried_collection
 from strandline_jetstream import Follower, follower, host_of
 from strandline_jetstream.frames import dictionary_of
 
@@ -151,7 +152,8 @@ async def live(store_url: str, events: int, packed: bool, rate: float, watch_s: 
     with served(events, packed, rate) as (url, pipe):
         session = follow([host_of(f"{url}/subscribe")], [], compress=packed)
         following = Follower(session, deliver, go_on=ingest.go_on)
-        await following.follow()
+        with unhurried_collection():
+            await following.follow()
         measured.began = pipe.recv()
     await store.close()
     return measured

@@ -19,6 +19,9 @@ __all__ = ["Connection"]
 
 BATCH: Final = 20_000
 AGE_S: Final = 0.05
+GATHER_S: Final = 0.005
+"""So long frames are read, at least, before those that came meanwhile are taken."""
+
 BUFFERED: Final = 40_000
 BUFFERED_BYTES: Final = 64 * 1024 * 1024
 PING_S: Final = 20.0
@@ -43,7 +46,7 @@ class Connection:
         self._socket, self._stirred = socket, stirred
         self._frames: deque[str | bytes] = deque()
         self._bytes = 0
-        self._first_s = 0.0
+        self._waits_s = self._due_s = 0.0
         self._room = asyncio.Event()
         self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._ping())]
 
@@ -55,13 +58,13 @@ class Connection:
         if not self._frames:
             return None
         full = len(self._frames) >= BATCH or self._is_full() or self.closed is not None
-        return 0.0 if full else self._first_s + AGE_S - time.monotonic()
+        return 0.0 if full else self._due_s - time.monotonic()
 
     def take(self) -> list[str | bytes]:
         """Take a batch: what has come, at most 20,000 frames."""
         taken = [self._frames.popleft() for _ in range(min(BATCH, len(self._frames)))]
         self._bytes -= sum(map(len, taken))
-        self._first_s = time.monotonic()
+        self._due_s = time.monotonic() + AGE_S
         self._room.set()
         return taken
 
@@ -78,6 +81,7 @@ class Connection:
     async def _read(self) -> None:
         try:
             while True:
+                self._waits_s = time.monotonic()
                 self._put(await self._socket.recv())
                 while self._is_full():
                     self._room.clear()
@@ -88,7 +92,8 @@ class Connection:
 
     def _put(self, frame: str | bytes) -> None:
         if not self._frames:
-            self._first_s = time.monotonic()
+            # While a batch is folded nothing is read: a frame may have lain there since its reader began to wait.
+            self._due_s = max(self._waits_s + AGE_S, time.monotonic() + GATHER_S)
             self._stirred.set()
         self._frames.append(frame)
         self._bytes += len(frame)

@@ -16,6 +16,7 @@ from strandline.event import Decoded
 from strandline.forum import SCHEMA
 from strandline.ingest import cursors_of
 from strandline.session import Place, Session, follow
+from strandline_cli.ahead import unhurried_collection
 from strandline_cli.command import Command, store_of, store_option
 from strandline_cli.live import (
     collections_option,
@@ -91,7 +92,7 @@ def run_(
     keys = () if served is None else checked(served, key_files)
     hosts = hosts_of(sources, "--source")
     wanted = wanted_of(collections, dids)
-    with writing(url, new=True) as store:
+    with writing(url, new=True) as store, unhurried_collection():
         ingest = Ingest(store, SCHEMA)
         places = run(ingest.places([host.source for host in hosts]))
         session = evolve(follow(hosts, places), wanted=wanted, compress=not no_compress)
