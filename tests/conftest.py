@@ -10,6 +10,11 @@ import pytest
 from strandline_postgres.testing import Server, binaries, started
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the laws: of all tests they take longest, and no process is to be left alone with them at the end."""
+    items.sort(key=lambda item: "test_laws" not in item.nodeid)
+
+
 @pytest.fixture(scope="session")
 def vectors() -> Path:
     """The folder of the protocol's shared test vectors; the test is skipped where it is not laid beside the project."""
