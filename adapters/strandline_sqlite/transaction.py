@@ -20,7 +20,7 @@ from strandline_sqlite.codec import Turn, all_turned, encoder
 
 __all__ = ["Recent", "Seen", "Writing"]
 
-RECENT: Final = 6000
+RECENT: Final = 4000
 """Rows of a table that are remembered, twice: the newer ones, and as many before them."""
 
 TRIAL: Final = 20_000
