@@ -9,7 +9,8 @@ from attrs import frozen
 
 from strandline import Store
 from strandline.forum import SCHEMA, queries
-from strandline.register import REGISTER, Register
+from strandline.forum.queries.entries import path_of
+from strandline.register import registers_at
 from strandline.wirejson import loads
 from strandline_cli.loop import run
 from strandline_cli.show import camel
@@ -41,8 +42,7 @@ class Known:
 def known(store: Store, uris: Iterable[str], dids: Iterable[str] = ()) -> Known:
     """Return what is known of some records and dids, with as many questions whatever their number."""
     every = set(dids)
-    paths = [tuple(reversed(uri[5:].split("/"))) for uri in uris]
-    registers = map(Register._make, run(store.get(REGISTER.name, paths)).values())
+    registers = run(registers_at(store.get, [path_of(uri) for uri in uris])).values()
     records = {f"at://{it.did}/{it.collection}/{it.rkey}": loads((it.record or "{}").encode()) for it in registers}
     communities = map(
         store.layout.table("community").row, run(store.get("community", [(did,) for did in every])).values()

@@ -24,11 +24,7 @@ def _kept_tables(layout: Layout, tables: Tables) -> list[str]:
     return [statement for table in layout.kept for statement in tables.create(table)]
 
 
-def _slots(layout: Layout, tables: Tables) -> list[str]:
-    return [tables.rename_column("register", "did_hash", "slot")]
-
-
-MIGRATIONS: tuple[Migration, ...] = (_kept_tables, _slots)
+MIGRATIONS: tuple[Migration, ...] = (_kept_tables,)
 """All migrations, oldest first; a store's version is how many were applied, and a new store runs them all."""
 
 

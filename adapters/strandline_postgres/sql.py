@@ -187,13 +187,6 @@ class Tables:
         """Return the statement that lets the planner know a table."""
         return f"ANALYZE {self.at(table)}"
 
-    def rename_column(self, table: str, old: str, new: str) -> str:
-        """Return the statement that renames a column, if it is there."""
-        name = self.named(table).replace("'", "''")
-        there = f"SELECT FROM pg_attribute WHERE attrelid = to_regclass('{name}') AND attname = '{old}'"
-        change = f"ALTER TABLE {self.named(table)} RENAME COLUMN {quoted(old)} TO {quoted(new)}"
-        return f"DO $strandline$ BEGIN IF EXISTS ({there}) THEN {change}; END IF; END $strandline$"
-
     def read_meta(self) -> str:
         """Return the statement that reads what the store says of itself."""
         return f"SELECT name, value FROM {self.meta}"

@@ -1,18 +1,21 @@
 """
 How values stand in the file: as they are, but for content identifiers, which are bytes where they can be.
 
-See `strandline.packing`.
+Of that of a record only the SHA-256 digest is kept, since all else is alike in every one. See `strandline.packing`.
 """
 
 from collections.abc import Callable, Sequence
 
-from strandline.packing import packed, packed_places, spelt
+from strandline.packing import PACKED_BYTES, packed, packed_places, spelt
 from strandline.schema import Row, Table
 
 __all__ = ["PAGE_BYTES", "Turn", "all_turned", "decoder", "encoder"]
 
 PAGE_BYTES = 8192
 """Bytes a page of the file: records are long, and fewer of them are split."""
+
+RECORD = bytes.fromhex("01711220")
+"""How the identifier of a record begins: version 1, dag-cbor, SHA-256 of 32 bytes."""
 
 Turn = Callable[[Row], Row] | None
 
@@ -42,13 +45,16 @@ def _turn(table: Table, turned: Callable[[object], object]) -> Turn:
 
 
 def _to_bytes(cid: object) -> object:
-    if isinstance(cid, str):
-        return packed(cid) or cid
-    return cid
+    if not isinstance(cid, str):
+        return cid
+    usual = packed(cid)
+    return cid if usual is None else usual.removeprefix(RECORD)
 
 
 def _to_text(cid: object) -> object:
-    return spelt(cid) if isinstance(cid, bytes) else cid
+    if isinstance(cid, bytes):
+        return spelt(cid if len(cid) == PACKED_BYTES else RECORD + cid)
+    return cid
 
 
 def all_turned(turn: Turn, rows: Sequence[Row]) -> Sequence[Row]:

@@ -2,7 +2,8 @@
 Every statement this adapter says, made from declared tables.
 
 Narrow tables without indexes are clustered on their key. The others keep their rows in the order they came, with an
-index on the key, so that wide rows are appended and each index entry stays short.
+index on the key, so that wide rows are appended and each index entry stays short: on the whole key or, where fewer
+columns come near enough, on those. The one process that writes then sees to it that a key stands once.
 
 The statements of searches are in `searching`.
 """
@@ -12,11 +13,11 @@ from collections.abc import Sequence
 from strandline.schema import Column, Index, Table, Type
 
 __all__ = [
+    "ASIDE",
     "GENERATION",
     "META",
     "MOVE",
     "MOVED",
-    "RENAME_SLOT",
     "ROW",
     "create_index",
     "create_table",
@@ -30,6 +31,7 @@ __all__ = [
     "rename",
     "scan",
     "select",
+    "set_aside",
     "update",
 ]
 
@@ -44,7 +46,8 @@ MOVE = (
     " ON CONFLICT (name) DO UPDATE SET times = strandline_moved.times + 1"
 )
 
-RENAME_SLOT = "ALTER TABLE register RENAME COLUMN did_hash TO slot"
+ASIDE = '"register+old"'
+"""What a table of registers is called while its rows move to a new one."""
 
 ROW = '"row number"'
 """The number of a row with words, by which its full-text index knows it; no declared name has a space."""
@@ -67,15 +70,22 @@ def create_table(table: Table, suffix: str = "") -> str:
         held = ", ".join(map(_column, table.columns))
         return f"CREATE TABLE {named(table, suffix)} ({ROW} INTEGER PRIMARY KEY, {held}, UNIQUE ({_key(table)})) STRICT"
     columns = ", ".join(_column(column) for column in table.columns)
+    if table.near is not None:
+        return f"CREATE TABLE {named(table, suffix)} ({columns}) STRICT"
     clustered = not own_indexes(table) and not any(column.type in (Type.JSON, Type.BYTES) for column in table.columns)
     kind = "STRICT, WITHOUT ROWID" if clustered else "STRICT"
     return f"CREATE TABLE {named(table, suffix)} ({columns}, PRIMARY KEY ({_key(table)})) {kind}"
 
 
 def own_indexes(table: Table) -> list[Index]:
-    """Return the indexes that need a tree of their own: all but those which the key's order serves."""
+    """
+    Return the indexes that need a tree of their own: all but those which the key's order serves.
+
+    A table that is near by some columns of its key has an index on those, and none on the key.
+    """
     key = tuple(column.name for column in table.key)
-    return [index for index in table.indexes if indexed(index) != key[: len(indexed(index))]]
+    near = () if table.near is None else (Index("near", order=key[: table.near], descending=False, total=True),)
+    return [*near, *(index for index in table.indexes if indexed(index) != key[: len(indexed(index))])]
 
 
 def indexed(index: Index) -> tuple[str, ...]:
@@ -95,6 +105,11 @@ def drop(name: str) -> str:
     return f'DROP TABLE IF EXISTS "{name}"'
 
 
+def set_aside(table: Table) -> str:
+    """Return the statement that makes room for a new table of registers."""
+    return f"ALTER TABLE {named(table, '')} RENAME TO {ASIDE}"
+
+
 def rename(table: Table, suffix: str) -> str:
     """Return the statement that takes the suffix off a table's name."""
     return f'ALTER TABLE {named(table, suffix)} RENAME TO "{table.name}"'
@@ -110,11 +125,17 @@ def select(table: Table, suffix: str, count: int) -> str:
 
 
 def insert(table: Table, suffix: str) -> str:
-    """Return the statement that puts one row in the place of the one at its key, if there is one."""
+    """
+    Return the statement that puts one row in the place of the one at its key, if there is one.
+
+    No index tells of a key that is only near: there it must stand at none.
+    """
     marks = ", ".join("?" * len(table.columns))
     values = [f'"{column.name}" = excluded."{column.name}"' for column in table.columns[table.key_size :]]
     then = f"UPDATE SET {', '.join(values)}" if values else "NOTHING"
     target = f"{named(table, suffix)} ({_columns(table)})"
+    if table.near is not None:
+        return f"INSERT INTO {target} VALUES ({marks})"
     return f"INSERT INTO {target} VALUES ({marks}) ON CONFLICT ({_key(table)}) DO {then}"
 
 

@@ -378,7 +378,9 @@ class SQLiteTransaction:
         fetched = await self._store.get(table, [key for key in keys if key not in found])
         recent.put(fetched)
         found.update(fetched)
-        self._seen.setdefault(table, {}).update(found)
+        seen = self._seen.setdefault(table, {})
+        seen.update(dict.fromkeys(keys))
+        seen.update(found)
         return found
 
     async def commit(self, changes: Changes) -> None:

@@ -27,7 +27,7 @@ TRIAL: Final = 20_000
 """So many keys of a table are asked for before it is told whether remembering its rows is worth the room."""
 
 Seen = dict[str, dict[Key, Row | None]]
-"""What a transaction found at the keys that it asked for, by table."""
+"""What a transaction found at the keys that it asked for, by table; None for nothing."""
 
 
 @define
@@ -149,12 +149,15 @@ class Writing:
         gone: list[Key] = []
         here: list[Row] = []
         moved: dict[str, tuple[Change, list[Row]]] = {}
+        near = self.table.near is not None
         for key, row in sorted(rows.items(), key=itemgetter(0)):
             old = seen.get(key)
             if row is None:
                 gone.append(key)
             elif old is None:
                 here.append(row)
+                if near and key not in seen:
+                    gone.append(key)
             elif old != row:
                 change = self.change(old, row)
                 moved.setdefault(change.statement, (change, []))[1].append(row)

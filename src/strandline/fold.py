@@ -140,24 +140,24 @@ def _standing(repo: Repo) -> tuple[int, str]:
 async def _fold_writes(
     transaction: Transaction, given: Given, writes: Sequence[Write], repos: Mapping[str, Repo], folded: Folded
 ) -> dict[str, list[Moved]]:
-    paths = {write.register[:3] for write in writes}
-    known = {path: Register._make(row) for path, row in (await transaction.load(REGISTER.name, paths)).items()}
+    keys = {write.register[:4] for write in writes}
+    known = {key: Register._make(row) for key, row in (await transaction.load(REGISTER.name, keys)).items()}
     fresh, told = _stand(given.schema, writes, known, folded)
-    invalid = await transaction.load(QUARANTINE.name, [key for key in fresh if key in known])
+    invalid = await transaction.load(QUARANTINE.name, [key[1:] for key in fresh if key in known])
     moved: dict[str, list[Moved]] = {}
     refused: dict[Key, Row | None] = {}
     for key, new in fresh.items():
         judge = given.judges.get(new.collection)
         if judge is None:
             continue
-        old, repo = known.get(key), repos.get(new.did)
-        was = old is not None and is_live(old, repo, key in invalid)
+        old, repo, path = known.get(key), repos.get(new.did), new.path
+        was = old is not None and is_live(old, repo, path in invalid)
         faults, share = _weighed(given, judge, new, told.get(key))
         if faults:
-            refused[key] = quarantined(new, faults)
-            folded.quarantined[faults[0].rule] += key not in invalid
-        elif key in invalid:
-            refused[key] = None
+            refused[path] = quarantined(new, faults)
+            folded.quarantined[faults[0].rule] += path not in invalid
+        elif path in invalid:
+            refused[path] = None
         now = share if is_live(new, repo, bool(faults)) else None
         if was or now is not None:
             before = _shared(given, judge, old) if old is not None and was else None
@@ -190,7 +190,7 @@ def _stand(
     keep = {collection: kind.kept for collection, kind in schema.kind_of.items()}
     for write in writes:
         new = write.register
-        key = new[:3]
+        key = new[:4]
         old = fresh.get(key) or known.get(key)
         stands = join(old, new, keep.get(new.collection))
         if stands == old:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from strandline.delta import Moved
 from strandline.fold import JOB, QUARANTINE, Folded, view_changes
-from strandline.ports import Key, Transaction
+from strandline.ports import Transaction
 from strandline.prepare import Given
 from strandline.register import REGISTER, REPO, Register, Repo, is_live, slots_of
 from strandline.schema import Row
@@ -69,14 +69,10 @@ async def _move(
 ) -> None:
     was = Repo(repo.did, active=0 if job[1] else 1, floor=job[2])
     own = [it for it in registers if it.did == repo.did and it.collection in given.judges]
-    invalid = await transaction.load(QUARANTINE.name, [_path(it) for it in own])
+    invalid = await transaction.load(QUARANTINE.name, [it.path for it in own])
     for it in own:
-        before, after = (is_live(it, state, _path(it) in invalid) for state in (was, repo))
+        before, after = (is_live(it, state, it.path in invalid) for state in (was, repo))
         if before != after:
             record = given.judges[it.collection].typed(it.record or "")
             share = given.shares.of(live(given.schema.keys, it, record))
             moved.setdefault(it.collection, []).append((share, None) if before else (None, share))
-
-
-def _path(it: Register) -> Key:
-    return (it.rkey, it.collection, it.did)

@@ -90,7 +90,7 @@ async def _refill(store: Store, given: Given, table: str, rows: Sequence[Row], r
             continue
         verdict = judged(judge, it)
         if verdict.faults:
-            refused[it.rkey, it.collection, it.did] = quarantined(it, verdict.faults)
+            refused[it.path] = quarantined(it, verdict.faults)
         elif is_live(it, repos.get(it.did), False):
             share = given.shares.of(live(given.schema.keys, it, verdict.record))
             moved.setdefault(it.collection, []).append((None, share))

@@ -9,7 +9,9 @@ Source: https://atproto.com/specs/repository#commit-objects
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from functools import lru_cache
+from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 from zlib import crc32
 
@@ -20,19 +22,28 @@ from strandline.wirejson import canonical, canonical_plain
 __all__ = [
     "REGISTER",
     "REPO",
+    "Path",
     "Register",
     "Repo",
+    "address",
     "is_live",
     "join",
     "join_account",
     "join_identity",
     "register",
+    "registers_at",
     "slots_of",
 ]
 
 RANK: Final[Mapping[str, int]] = {"delete": 0, "create": 1, "update": 2}
 
 SLOTS: Final = 16
+
+HASH_BITS: Final = 27
+"""With those of 16 slots, 31: a signed integer of four bytes."""
+
+Path = tuple[str, str, str]
+"""Where a record lies, the part that differs most first: rkey, collection, did."""
 
 Keep = Callable[[Mapping[str, Any]], Mapping[str, Any] | None] | None
 
@@ -42,10 +53,10 @@ class Register(NamedTuple):
     The standing write to one path, as it is stored.
 
     Attributes:
+        slot: The number by which the registers of a repo are found; see `slots_of`.
         rkey: With collection and did, the path.
         collection: NSID of the record's kind.
         did: The repository's owner.
-        slot: The small number by which the registers of a repo are found; see `slots_of`.
         rev: Revision of the commit that wrote it; a TID, compared as text, only within one repo.
         rank: 0 delete, 1 create, 2 update; tells two writes of one commit apart.
         cid: Content identifier of the record; "" for none.
@@ -57,10 +68,10 @@ class Register(NamedTuple):
             takes no room.
     """
 
+    slot: int
     rkey: str
     collection: str
     did: str
-    slot: int
     rev: str
     rank: int
     cid: str
@@ -68,6 +79,11 @@ class Register(NamedTuple):
     kept: str | None
     seen_us: int
     before_us: int | None
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return self[1:4]
 
     @property
     def first_seen_us(self) -> int | None:
@@ -78,10 +94,10 @@ class Register(NamedTuple):
 REGISTER: Final = Table(
     "register",
     (
+        Column("slot", Type.INTEGER),
         Column("rkey"),
         Column("collection"),
         Column("did"),
-        Column("slot", Type.INTEGER),
         Column("rev"),
         Column("rank", Type.INTEGER),
         Column("cid", Type.CID),
@@ -90,7 +106,8 @@ REGISTER: Final = Table(
         Column("seen_us", Type.INTEGER),
         Column("before_us", Type.INTEGER, null=True),
     ),
-    key_size=3,
+    key_size=4,
+    near=2,
     indexes=(Index("by_repo", partition=("slot",), order=("rkey",), descending=False),),
 )
 
@@ -145,10 +162,29 @@ def slots_of(did: str) -> list[int]:
 
     A slot is a hash of the did, behind one of the beginning of the rkey. Most rkeys are TIDs, and the first four
     letters of those change every ten hours: so what is written at one time lies together in a store's tree, whoever
-    wrote it, and a repo's registers are still found in a bounded number of places. Slots without the hash of an rkey
-    are of registers kept before there was one.
+    wrote it, and a repo's registers are still found in a bounded number of places.
     """
-    return [at << 32 | crc32(did.encode()) for at in range(SLOTS + 1)]
+    return [at << HASH_BITS | _hash(did) for at in range(SLOTS)]
+
+
+def address(path: Path) -> tuple[int, str, str, str]:
+    """Return the key of the register of a path: its slot, then the path."""
+    rkey, _, did = path
+    return (crc32(rkey[:4].encode()) % SLOTS << HASH_BITS | _hash(did), *path)
+
+
+@lru_cache(maxsize=16_384)
+def _hash(did: str) -> int:
+    """Return some bits of a did that nobody can choose cheaply: many dids of one slot would make each other slow."""
+    return int.from_bytes(blake2b(did.encode(), digest_size=4).digest()) >> 32 - HASH_BITS
+
+
+async def registers_at(
+    get: Callable[[str, Collection[Any]], Coroutine[Any, Any, Mapping[Any, Any]]], paths: Collection[Path]
+) -> dict[Path, Register]:
+    """Return what is known of some paths, by path; `get` is that of a store, or `load` of a transaction."""
+    rows = await get(REGISTER.name, [address(path) for path in paths])
+    return {key[1:]: Register._make(row) for key, row in rows.items()}
 
 
 def register(commit: Commit) -> Register:
@@ -156,10 +192,7 @@ def register(commit: Commit) -> Register:
     put = commit.record is not None
     write = canonical_plain if commit.plain else canonical
     return Register(
-        commit.rkey,
-        commit.collection,
-        commit.did,
-        (crc32(commit.rkey[:4].encode()) % SLOTS + 1) << 32 | crc32(commit.did.encode()),
+        *address((commit.rkey, commit.collection, commit.did)),
         commit.rev,
         RANK[commit.operation],
         commit.cid,
@@ -177,8 +210,8 @@ def join(old: Register | None, new: Register, keep: Keep = None) -> Register:
     Idempotent, commutative and associative, so writes may come twice and in any order. `keep` tells what the
     record's kind keeps under a tombstone.
 
-    >>> post = Register("k", "c", "d", 0, "3k2b", 1, "bafya", '{"title":"Tides"}', None, 5, 0)
-    >>> gone = Register("k", "c", "d", 0, "3k2c", 0, "", None, None, 9, None)
+    >>> post = Register(0, "k", "c", "d", "3k2b", 1, "bafya", '{"title":"Tides"}', None, 5, 0)
+    >>> gone = Register(0, "k", "c", "d", "3k2c", 0, "", None, None, 9, None)
     >>> join(gone, post) == join(post, gone)
     True
     >>> join(gone, post)[4:]

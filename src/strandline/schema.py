@@ -136,6 +136,8 @@ class Table:
     """
     A table: columns, of which the first `key_size` are its key, indexes, and searches.
 
+    `near` columns of the key, the leading ones, tell a row from all but a few others: a store need index no more.
+
     Raises:
         InvalidSchema: a name is no plain word, stands twice, or an index or a search names a column that is not there.
     """
@@ -145,6 +147,7 @@ class Table:
     key_size: int = 1
     indexes: tuple[Index, ...] = ()
     searches: tuple[Search, ...] = ()
+    near: int | None = None
 
     def __attrs_post_init__(self) -> None:
         named: list[Column | Index | Search] = [*self.columns, *self.indexes, *self.searches]
@@ -154,6 +157,8 @@ class Table:
         _check_unique(self.name, [s.name for s in self.searches])
         if not 0 < self.key_size <= len(self.columns):
             raise InvalidSchema(f"table {self.name!r}: a key of {self.key_size} columns; it needs at least one")
+        if self.near is not None and not 0 < self.near < self.key_size:
+            raise InvalidSchema(f"table {self.name!r}: near by {self.near} columns of a key of {self.key_size}")
         if any(column.null for column in self.columns[: self.key_size]):
             raise InvalidSchema(f"table {self.name!r}: a key column may be null; nulls are not equal to each other")
         if any(column.type is Type.WORDS and column.null for column in self.columns):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from attrs import evolve
 
-from strandline import Column, Layout, StoreError, StoreStale, StoreTooNew, Table, TableIndex, Type
+from strandline import Column, Layout, StoreError, StoreStale, StoreTooNew, Table, TableIndex
 from strandline.schema import Row
 from strandline.testing.laws import put, told
 from strandline_postgres import PostgresStore, migrations, open_store, sql
@@ -64,26 +64,6 @@ def test_a_store_is_brought_to_this_version_once(url: str, monkeypatch: pytest.M
         assert await kept(url) == [("a", "b!!")]
 
     asyncio.run(many())
-
-
-def test_a_column_of_an_older_version_has_its_name_of_now(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    older, newer = (
-        evolve(LAYOUT, kept=(Table("register", (Column("rkey"), Column(name, Type.INTEGER))),))
-        for name in ("did_hash", "slot")
-    )
-
-    async def renamed() -> None:
-        with monkeypatch.context() as patch:
-            patch.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:1])
-            store = await open_store(url, older)
-        await put(store, {"register": {("a",): ("a", 7)}})
-        await store.close()
-        for _ in range(2):
-            store = await open_store(url, newer)
-            assert await store.get("register", [("a",)]) == {("a",): ("a", 7)}
-            await store.close()
-
-    asyncio.run(renamed())
 
 
 def test_a_migration_that_fails_leaves_the_store_as_it_was(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

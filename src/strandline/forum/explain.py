@@ -20,7 +20,7 @@ from strandline.forum.records import COMMENT, POST
 from strandline.forum.schema import SCHEMA
 from strandline.judge import compile_judge
 from strandline.ports import Key, Store
-from strandline.register import REGISTER, REPO, Register, Repo, kept_of
+from strandline.register import REPO, Register, Repo, kept_of, registers_at
 from strandline.schema import Attach, Effective, Live, Rows, Type
 from strandline.shares import Shares, live
 from strandline.wirejson import loads
@@ -138,19 +138,18 @@ async def explain(store: Store, uri: str) -> Explanation:
         uri: Of the form `at://did/collection/rkey`; see `strandline.syntax.record_uri`.
     """
     did, collection, rkey = uri[5:].split("/")
-    key = (rkey, collection, did)
+    path = (rkey, collection, did)
     bare = Explanation(
         uri=uri,
         states=("unknown" if SCHEMA.holds(collection) else "foreign",),
         tally=await _tally(store, uri),
         votes=await _votes(store, uri),
     )
-    row = (await store.get(REGISTER.name, [key])).get(key)
-    if row is None:
+    it = (await registers_at(store.get, [path])).get(path)
+    if it is None:
         return bare
-    it = Register._make(row)
     repos = await store.get(REPO.name, [(did,)])
-    refused = (await store.get(QUARANTINE.name, [key])).get(key)
+    refused = (await store.get(QUARANTINE.name, [path])).get(path)
     told = evolve(
         bare,
         register=it,

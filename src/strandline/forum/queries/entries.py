@@ -6,7 +6,7 @@ from typing import Any
 
 from strandline.forum.queries.people import hidden
 from strandline.ports import Store
-from strandline.register import REGISTER, Register
+from strandline.register import Register, registers_at
 
 __all__ = ["community", "path_of", "post", "profile", "record"]
 
@@ -33,8 +33,8 @@ async def profile(store: Store, did: str) -> Any | None:
 
 async def record(store: Store, uri: str) -> Register | None:
     """Return what stands at an at-uri; None if nothing is known of it."""
-    rows = await store.get(REGISTER.name, [path_of(uri)])
-    return next((Register._make(row) for row in rows.values()), None)
+    path = path_of(uri)
+    return (await registers_at(store.get, [path])).get(path)
 
 
 async def _owned(store: Store, table: str, did: str) -> Any | None:
@@ -45,6 +45,6 @@ async def _owned(store: Store, table: str, did: str) -> Any | None:
 
 
 def path_of(uri: str) -> tuple[str, str, str]:
-    """Return the key of the register at an at-uri."""
+    """Return the path that an at-uri names."""
     did, collection, rkey = uri[5:].split("/")
     return rkey, collection, did

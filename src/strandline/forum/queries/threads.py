@@ -12,7 +12,7 @@ from strandline.forum.queries.entries import path_of
 from strandline.forum.queries.feeds import SORT_COLUMNS, Order
 from strandline.forum.queries.people import hidden
 from strandline.ports import Key, Store
-from strandline.register import REGISTER, REPO, Register, Repo, is_live, kept_of
+from strandline.register import REPO, Repo, is_live, kept_of, registers_at
 from strandline.schema import Keys
 
 __all__ = ["Reply", "Tree", "thread", "tree"]
@@ -105,12 +105,12 @@ async def _gone(store: Store, root: str, keys: Iterable[str]) -> dict[str, str |
     """Return those of some keys at which nothing live stands, each with its parent as its tombstone has it."""
     names = store.layout.keys
     paths = {path_of(names.uri(key)): key for key in keys}
-    registers = await store.get(REGISTER.name, list(paths))
+    registers = await registers_at(store.get, paths)
     invalid = await store.get(QUARANTINE.name, list(paths))
     repos = await store.get(REPO.name, [(path[2],) for path in paths])
     gone: dict[str, str | None] = {}
     for path, key in paths.items():
-        it = Register._make(registers[path]) if path in registers else None
+        it = registers.get(path)
         repo = Repo._make(repos[path[2],]) if (path[2],) in repos else None
         if it is None or not is_live(it, repo, path in invalid):
             kept = kept_of(it) if it is not None and it.record is None else None

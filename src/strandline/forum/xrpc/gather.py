@@ -17,7 +17,7 @@ from strandline.forum.schema import SCHEMA
 from strandline.forum.xrpc.asking import Asked
 from strandline.forum.xrpc.blobs import BlobUrls
 from strandline.judge import compile_judge
-from strandline.register import REGISTER, REPO, Register, Repo
+from strandline.register import REPO, Register, Repo, registers_at
 from strandline.schema import Keys
 from strandline.syntax import record_uri
 from strandline.wirejson import loads
@@ -141,8 +141,8 @@ def _may_quote(row: Any, gone: set[str], communities: Mapping[str, Any], private
 
 async def _registers(asked: Asked, uris: Iterable[str]) -> dict[str, Register]:
     paths = {path_of(uri): uri for uri in uris}
-    rows = await asked.store.get(REGISTER.name, list(paths))
-    return {paths[path]: Register._make(row) for path, row in rows.items()}
+    found = await registers_at(asked.store.get, paths)
+    return {paths[path]: it for path, it in found.items()}
 
 
 def _records(registers: Mapping[str, Register], expected: Mapping[str, str]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from strandline.forum.xrpc.gather import gather
 from strandline.forum.xrpc.refusal import Refusal, not_found
 from strandline.forum.xrpc.views import post_view
 from strandline.ports import Key
-from strandline.register import REGISTER
+from strandline.register import registers_at
 from strandline.wirejson import loads
 
 __all__ = [
@@ -113,8 +113,8 @@ async def post_views(asked: Asked, rows: Sequence[Any]) -> list[Json]:
 async def records_of(asked: Asked, rows: Sequence[Any]) -> dict[str, Json]:
     """Return the records of some posts, by at-uri."""
     paths = {(uri[4], uri[3], uri[2]): row.uri for row in rows if (uri := row.uri.split("/"))}
-    found = await asked.store.get(REGISTER.name, list(paths))
-    return {paths[path]: loads(row[7].encode()) for path, row in found.items() if row[7] is not None}
+    found = await registers_at(asked.store.get, paths)
+    return {paths[path]: loads(it.record.encode()) for path, it in found.items() if it.record is not None}
 
 
 def kind_of(record: Json) -> str:
