@@ -7,8 +7,9 @@ disk, one after the other, best of `--runs`.
 
 - bare: parse each line, put it into one table with `executemany`, 1,000 lines a transaction. The machine's limit.
 - by hand: one transaction an event: look up, upsert, count up and down, as forum consumers are written. It keeps the
-  same rows and counts (records, votes, comments, posts, scores and ranks, subscribers, members, profiles and their
-  reputation), validates nothing, and is wrong when events come late, twice, or take something back.
+  same rows, counts and indexes (records, votes, comments, posts, scores and ranks, subscribers, members, profiles and
+  their reputation, the words of posts, communities and profiles), validates nothing, and is wrong when events come
+  late, twice, or take something back.
 - strandline: `strandline replay`, everything on.
 
     python benchmarks/sqlite_ingest.py --events 1000000
@@ -38,9 +39,15 @@ CREATE TABLE post (uri TEXT PRIMARY KEY, community TEXT, author TEXT, title TEXT
 CREATE INDEX post_new ON post (community, created);
 CREATE INDEX post_top ON post (community, score, created);
 CREATE INDEX post_hot ON post (community, hot);
+CREATE INDEX post_all_new ON post (created);
+CREATE INDEX post_all_top ON post (score, created);
+CREATE INDEX post_all_hot ON post (hot);
+CREATE INDEX post_author ON post (author, created);
+CREATE VIRTUAL TABLE post_words USING fts5 (title, content);
 CREATE TABLE comment (uri TEXT PRIMARY KEY, author TEXT, root TEXT, parent TEXT, created INTEGER, up INTEGER DEFAULT 0,
                       down INTEGER DEFAULT 0, score INTEGER DEFAULT 0, hot REAL, replies INTEGER DEFAULT 0);
 CREATE INDEX comment_root ON comment (root);
+CREATE INDEX comment_author ON comment (author, created);
 CREATE TABLE vote (uri TEXT PRIMARY KEY, voter TEXT, subject TEXT, direction TEXT, UNIQUE (voter, subject));
 CREATE TABLE subscription (uri TEXT PRIMARY KEY, actor TEXT, community TEXT, UNIQUE (actor, community));
 CREATE TABLE member (community TEXT, did TEXT, PRIMARY KEY (community, did)) WITHOUT ROWID;
@@ -48,6 +55,8 @@ CREATE TABLE community (did TEXT PRIMARY KEY, name TEXT, subscribers INTEGER DEF
                         members INTEGER DEFAULT 0);
 CREATE TABLE actor (did TEXT PRIMARY KEY, name TEXT, posts INTEGER DEFAULT 0, comments INTEGER DEFAULT 0,
                     communities INTEGER DEFAULT 0, memberships INTEGER DEFAULT 0, reputation INTEGER DEFAULT 0);
+CREATE VIRTUAL TABLE community_words USING fts5 (name, description);
+CREATE VIRTUAL TABLE actor_words USING fts5 (name, description);
 CREATE TABLE account (did TEXT PRIMARY KEY, active INTEGER, handle TEXT);
 CREATE TABLE cursor (id INTEGER PRIMARY KEY, time_us INTEGER);
 """
@@ -205,6 +214,7 @@ def hand_created(record: dict[str, Any], seen_us: int) -> int:
 
 def hand_post(connection: sqlite3.Connection, uri: str, did: str, record: Record, seen_us: int) -> None:
     if record is None:
+        connection.execute("DELETE FROM post_words WHERE rowid = (SELECT rowid FROM post WHERE uri = ?)", (uri,))
         connection.execute("DELETE FROM post WHERE uri = ?", (uri,))
         return
     created, author = hand_created(record, seen_us), str(record.get("author"))
@@ -213,9 +223,18 @@ def hand_post(connection: sqlite3.Connection, uri: str, did: str, record: Record
         " ON CONFLICT (uri) DO UPDATE SET title = excluded.title",
         (uri, did, author, record.get("title"), created, created),
     )
+    hand_words(connection, "post", uri, record.get("title"), record.get("content"))
     hand_community(connection, did, "posts")
     hand_actor(connection, author, "posts", 1)
     hand_member(connection, did, author)
+
+
+def hand_words(connection: sqlite3.Connection, table: str, key: str, first: object, second: object) -> None:
+    by = "uri" if table == "post" else "did"
+    (row,) = connection.execute(f"SELECT rowid FROM {table} WHERE {by} = ?", (key,)).fetchone()
+    words = [text if isinstance(text, str) else "" for text in (first, second)]
+    columns = "rowid, title, content" if table == "post" else "rowid, name, description"
+    connection.execute(f"INSERT OR REPLACE INTO {table}_words ({columns}) VALUES (?, ?, ?)", (row, *words))
 
 
 def hand_subscription(connection: sqlite3.Connection, uri: str, did: str, record: Record, seen_us: int) -> None:
@@ -235,6 +254,7 @@ def hand_profile(connection: sqlite3.Connection, uri: str, did: str, record: Rec
         f"INSERT INTO {table} (did, name) VALUES (?, ?) ON CONFLICT (did) DO UPDATE SET name = excluded.name",
         (did, name if isinstance(name, str) else None),
     )
+    hand_words(connection, table, did, name, None if record is None else record.get("description"))
 
 
 HAND: Mapping[str, Callable[[sqlite3.Connection, str, str, Record, int], None]] = {
