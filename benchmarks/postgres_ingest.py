@@ -20,6 +20,7 @@ import argparse
 import asyncio
 import json
 import math
+import re
 import subprocess
 import sys
 import tempfile
@@ -38,7 +39,11 @@ from strandline_postgres.testing import Server, started
 
 LAYOUT = layout_of(SCHEMA)
 STRANDLINE = str(Path(sys.executable).with_name("strandline"))
-TABLES = HAND_TABLES.replace("INTEGER", "BIGINT").replace("REAL", "DOUBLE PRECISION").replace(" WITHOUT ROWID", "")
+TABLES = re.sub(
+    r"CREATE VIRTUAL TABLE (\w+) .*;",
+    r"CREATE TABLE \1 (key TEXT PRIMARY KEY, words TSVECTOR); CREATE INDEX \1_in ON \1 USING gin (words);",
+    HAND_TABLES.replace("INTEGER", "BIGINT").replace("REAL", "DOUBLE PRECISION").replace(" WITHOUT ROWID", ""),
+)
 
 
 # By hand.
@@ -167,6 +172,7 @@ async def hand_comment(connection: Any, uri: str, did: str, record: Record, seen
 
 async def hand_post(connection: Any, uri: str, did: str, record: Record, seen_us: int) -> None:
     if record is None:
+        await connection.execute("DELETE FROM post_words WHERE key = $1", uri)
         await connection.execute("DELETE FROM post WHERE uri = $1", uri)
         return
     created, author = hand_created(record, seen_us), str(record.get("author"))
@@ -176,9 +182,19 @@ async def hand_post(connection: Any, uri: str, did: str, record: Record, seen_us
         " ON CONFLICT (uri) DO UPDATE SET title = excluded.title",
         *(uri, did, author, title, created, float(created)),
     )
+    await hand_words(connection, "post", uri, title, record.get("content"))
     await hand_community(connection, did, "posts")
     await hand_actor(connection, author, "posts", 1)
     await hand_member(connection, did, author)
+
+
+async def hand_words(connection: Any, table: str, key: str, *texts: object) -> None:
+    told = " ".join(text.replace("\0", "") for text in texts if isinstance(text, str))
+    await connection.execute(
+        f"INSERT INTO {table}_words VALUES ($1, to_tsvector('simple', $2))"
+        " ON CONFLICT (key) DO UPDATE SET words = excluded.words",
+        *(key, told),
+    )
 
 
 async def hand_subscription(connection: Any, uri: str, did: str, record: Record, seen_us: int) -> None:
@@ -202,6 +218,7 @@ async def hand_profile(connection: Any, uri: str, did: str, record: Record, seen
         f"INSERT INTO {table} (did, name) VALUES ($1, $2) ON CONFLICT (did) DO UPDATE SET name = excluded.name",
         *(did, name.replace("\0", "") if isinstance(name, str) else None),
     )
+    await hand_words(connection, table, did, name, None if record is None else record.get("description"))
 
 
 HAND: Mapping[str, Callable[[Any, str, str, Record, int], Awaitable[None]]] = {
