@@ -20,7 +20,6 @@ HOSTILE: Final = (
     "NEAR(a b)",
     "title:a",
     "-a",
-    "a\0b",
     "'; DROP TABLE post; --",
     "%",
     "\\",
@@ -146,7 +145,8 @@ def _untimed(body: dict[str, Any]) -> dict[str, Any]:
         ("community.post.search", [("q", "tides"), ("author", "nobody.example")], 404, "ActorNotFound"),
         ("community.post.search", [("q", "tides"), ("cursor", "x")], 400, "InvalidCursor"),
         ("community.search", [("q", "tides"), ("visibility", "secret")], 400, "InvalidRequest"),
-        ("actor.search", [("limit", 5)], 400, "InvalidRequest"),
+        ("actor.search", [], 400, "InvalidRequest"),
+        ("actor.search", [("q", "a\0b")], 400, "InvalidRequest"),
         ("community.create", [], 501, "MethodNotImplemented"),
         ("none.such", [], 404, "MethodNotFound"),
         ("feed.vote.create", [], 405, "MethodNotAllowed"),
@@ -163,11 +163,11 @@ def test_what_cannot_be_answered_is_refused_by_name(
 
 
 @pytest.mark.parametrize("name", ["community.post.search", "community.search", "actor.search"])
-@pytest.mark.parametrize("words", HOSTILE)
-def test_nothing_that_is_typed_breaks_a_search(way: Ask, name: str, words: str) -> None:
-    got = way(name, ("q", words))
-    assert got.status == 200, got.body
-    assert CHECKS[f"social.coves.{name}"]({"it": got.body}) == []
+def test_nothing_that_is_typed_breaks_a_search(way: Ask, name: str) -> None:
+    for words in HOSTILE:
+        got = way(name, ("q", words))
+        assert got.status == 200, (words, got.body)
+        assert CHECKS[f"social.coves.{name}"]({"it": got.body}) == [], words
 
 
 def test_posts_come_in_the_order_asked_and_what_is_missing_is_marked(way: Ask, told: dict[str, Any]) -> None:
