@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
+from rich.console import Group
 from rich.text import Text
 
 from strandline.session import Filter, Host
@@ -148,7 +149,7 @@ async def _tell(status: "Status", status_json: bool) -> None:
     before = status.events
     with console(error=True).status("") as line:
         while True:
-            line.update(_line(status, status.events - before))
+            line.update(Group(_line(status, status.events - before)))  # a bare text would be made to wrap
             before = status.events
             await asyncio.sleep(1)
 
@@ -156,5 +157,8 @@ async def _tell(status: "Status", status_json: bool) -> None:
 def _line(status: "Status", rate: int) -> Text:
     lag_us = status.told()["lag_us"]
     lag = "-" if lag_us is None else f"{int(str(lag_us)) / 1e6:,.1f} s"
-    words = [status.host, f"{rate:,} events/s", f"lag {lag}", f"queue {status.queue:,}", f"bad {status.bad.total():,}"]
-    return text(", ".join([*words, status.last_error] if status.last_error else words))
+    host = status.host if status.connected else f"connecting {status.host}".rstrip()
+    words = [f"{rate:,} events/s", f"lag {lag}", f"queue {status.queue:,}", f"bad {status.bad.total():,}", host]
+    line = text(", ".join([*words, f"last error: {status.last_error}"] if status.last_error else words))
+    line.no_wrap, line.overflow = True, "ellipsis"  # one line, however narrow the terminal
+    return line
