@@ -82,7 +82,7 @@ def layer(name: str) -> int | None:
 
 
 def pure(module: str, tree: ast.Module) -> Iterator[str]:
-    allowed = {"random", "random.Random"} if module == "strandline.forum.world" else set()
+    allowed = {"random", "random.Random"} if within(module, {"strandline.forum.world"}) else set()
     yield from (name for name in imports(tree) if within(name, IMPURE) and name not in allowed)
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
         called = ast.unparse(call.func)

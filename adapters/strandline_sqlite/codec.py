@@ -48,7 +48,7 @@ def _to_bytes(cid: object) -> object:
     if not isinstance(cid, str):
         return cid
     usual = packed(cid)
-    return cid if usual is None else usual.removeprefix(RECORD)
+    return cid if usual is None else bytearray(usual.removeprefix(RECORD))  # bytes, the module would ask how to adapt
 
 
 def _to_text(cid: object) -> object:

@@ -8,7 +8,7 @@ columns come near enough, on those. The one process that writes then sees to it 
 The statements of searches are in `searching`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from strandline.schema import Column, Index, Table, Type
 
@@ -124,13 +124,13 @@ def select(table: Table, suffix: str, count: int) -> str:
     return f"SELECT {columns} FROM {wanted} CROSS JOIN {named(table, suffix)} AS it ON {on}"
 
 
-def insert(table: Table, suffix: str) -> str:
+def insert(table: Table, suffix: str, nulls: Collection[str] = ()) -> str:
     """
     Return the statement that puts one row in the place of the one at its key, if there is one.
 
-    No index tells of a key that is only near: there it must stand at none.
+    Of the columns in `nulls` it takes no value. No index tells of a key that is only near: there it must stand at none.
     """
-    marks = ", ".join("?" * len(table.columns))
+    marks = ", ".join("NULL" if column.name in nulls else "?" for column in table.columns)
     values = [f'"{column.name}" = excluded."{column.name}"' for column in table.columns[table.key_size :]]
     then = f"UPDATE SET {', '.join(values)}" if values else "NOTHING"
     target = f"{named(table, suffix)} ({_columns(table)})"
@@ -139,9 +139,9 @@ def insert(table: Table, suffix: str) -> str:
     return f"INSERT INTO {target} VALUES ({marks}) ON CONFLICT ({_key(table)}) DO {then}"
 
 
-def update(table: Table, suffix: str, columns: Sequence[str]) -> str:
-    """Return the statement that sets some columns of the row at one key: their values, then the key."""
-    values = ", ".join(f'"{name}" = ?' for name in columns)
+def update(table: Table, suffix: str, columns: Sequence[str], nulls: Collection[str] = ()) -> str:
+    """Return the statement that sets some columns of the row at one key: the values of those not null, then the key."""
+    values = ", ".join(f'"{name}" = {"NULL" if name in nulls else "?"}' for name in columns)
     return f"UPDATE {named(table, suffix)} SET {values} WHERE {_at_key(table)}"
 
 

@@ -465,12 +465,12 @@ def _refuse_stale(store: SQLiteStore) -> None:
 
 
 def _chunks(keys: Sequence[Key]) -> Iterator[Sequence[Key]]:
-    """Cut keys into chunks of few sizes, so that few statements are prepared; the last is filled up with nulls."""
+    """Cut keys into chunks of few sizes, so that few statements are prepared; the last is filled up with its last."""
     largest = _KEYS_A_STATEMENT[-1]
     for at in range(0, len(keys), largest):
         chunk = keys[at : at + largest]
         size = next(size for size in _KEYS_A_STATEMENT if size >= len(chunk))
-        yield [*chunk, *[(None,) * len(chunk[0])] * (size - len(chunk))]
+        yield [*chunk, *[chunk[-1]] * (size - len(chunk))]
 
 
 def _connect(path: Path, *, write: bool) -> sqlite3.Connection:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from attrs import Factory, define, frozen
 
+from strandline.errors import StoreError
 from strandline.ports import Key
 from strandline.schema import Row, Table, Type
 from strandline_sqlite import sql
@@ -79,10 +80,16 @@ class Recent:
         self._older.clear()
 
 
+Nulls = tuple[int, ...]
+"""Where in a row the nulls stand."""
+
+
 @frozen
 class Change:
     """
     A way to write a row: the statement, and which of its values it takes, in their order.
+
+    Nulls stand in the statement: Python's module asks at length how to adapt each that is a parameter.
 
     Attributes:
         statement: It takes one row's values.
@@ -91,6 +98,12 @@ class Change:
 
     statement: str
     values: Callable[[Row], Sequence[Any]]
+
+
+def _values(places: Sequence[int]) -> Callable[[Row], Sequence[Any]]:
+    if len(places) > 1:
+        return itemgetter(*places)
+    return lambda row: [row[at] for at in places]
 
 
 @define(slots=False)
@@ -111,59 +124,81 @@ class Writing:
         return sql.delete(self.table, self.suffix)
 
     @cached_property
-    def insert(self) -> str:
-        """The statement that puts a row in its place, whatever stands there."""
-        return sql.insert(self.table, self.suffix)
-
-    @cached_property
     def _indexed(self) -> Sequence[frozenset[int]]:
         """Where the columns of each index stand, but those of the key, which never change."""
         places = [map(self.table.position.__getitem__, sql.indexed(index)) for index in sql.own_indexes(self.table)]
         return [frozenset(at for at in index if at >= self.table.key_size) for index in places]
 
     @cached_property
-    def _changes(self) -> dict[tuple[bool, ...], Change]:
+    def _nullable(self) -> Sequence[int]:
+        return [at for at, column in enumerate(self.table.columns) if column.null]
+
+    @cached_property
+    def _puts(self) -> dict[Nulls, Change]:
         return {}
+
+    @cached_property
+    def _changes(self) -> dict[tuple[tuple[bool, ...], Nulls], Change]:
+        return {}
+
+    def _nulls(self, row: Row) -> Nulls:
+        return tuple([at for at in self._nullable if row[at] is None])
+
+    def put(self, new: Row) -> Change:
+        """Return how to put a row in its place, whatever stands there."""
+        nulls = self._nulls(new)
+        found = self._puts.get(nulls)
+        if found is None:
+            places = [at for at in range(len(self.table.columns)) if at not in nulls]
+            statement = sql.insert(self.table, self.suffix, self._names(nulls))
+            found = self._puts[nulls] = Change(statement, _values(places))
+        return found
 
     def change(self, old: Row, new: Row) -> Change:
         """Return how to write a row whose old one is known: no index is touched of which no column moved."""
-        touched = tuple(any(old[at] != new[at] for at in index) for index in self._indexed)
-        found = self._changes.get(touched)
+        touched = tuple([any(old[at] != new[at] for at in index) for index in self._indexed])
+        kind = touched, self._nulls(new)
+        found = self._changes.get(kind)
         if found is None:
-            found = self._changes[touched] = self._change(touched)
+            found = self._changes[kind] = self._change(*kind)
         return found
 
-    def _change(self, touched: tuple[bool, ...]) -> Change:
+    def _change(self, touched: tuple[bool, ...], nulls: Nulls) -> Change:
         still = frozenset[int]().union(
             *(index for index, moved in zip(self._indexed, touched, strict=True) if not moved)
         )
         size, wide = self.table.key_size, len(self.table.columns)
         places = [at for at in range(size, wide) if at not in still]
-        names = [self.table.columns[at].name for at in places]
-        return Change(sql.update(self.table, self.suffix, names), itemgetter(*places, *range(size)))
+        statement = sql.update(self.table, self.suffix, self._names(places), self._names(nulls))
+        return Change(statement, _values([*(at for at in places if at not in nulls), *range(size)]))
+
+    def _names(self, places: Iterable[int]) -> list[str]:
+        return [self.table.columns[at].name for at in places]
 
     def statements(
         self, rows: Mapping[Key, Row | None], seen: Mapping[Key, Row | None]
     ) -> Iterable[tuple[str, Sequence[Any]]]:
         """Yield the statements that write some rows, each with the parameters of every row it writes, by key."""
         gone: list[Key] = []
-        here: list[Row] = []
         moved: dict[str, tuple[Change, list[Row]]] = {}
-        near = self.table.near is not None
+        near, wide = self.table.near is not None, len(self.table.columns)
         for key, row in sorted(rows.items(), key=itemgetter(0)):
             old = seen.get(key)
             if row is None:
                 gone.append(key)
-            elif old is None:
-                here.append(row)
+                continue
+            if len(row) != wide:
+                raise StoreError(f"a row of {len(row)} values is none of {self.table.name!r}, which has {wide} columns")
+            if old is None:
+                change = self.put(row)
                 if near and key not in seen:
                     gone.append(key)
             elif old != row:
                 change = self.change(old, row)
-                moved.setdefault(change.statement, (change, []))[1].append(row)
+            else:
+                continue
+            moved.setdefault(change.statement, (change, []))[1].append(row)
         if gone:
             yield self.delete, gone
-        if here:
-            yield self.insert, all_turned(self.encode, here)
         for statement, (change, changed) in moved.items():
             yield statement, [change.values(row) for row in all_turned(self.encode, changed)]

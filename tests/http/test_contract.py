@@ -11,6 +11,22 @@ from strandline.forum.xrpc import ALIASES, ANSWERS, DOCUMENTS, WRITES
 from strandline.lexicon import Validator, catalog, compile_ref, parse_document
 
 POST: Final = "social.coves.community.post"
+HOSTILE: Final = (
+    " ",
+    '"',
+    '"a',
+    "a*",
+    "* OR a",
+    "NEAR(a b)",
+    "title:a",
+    "-a",
+    "a\0b",
+    "'; DROP TABLE post; --",
+    "%",
+    "\\",
+    "🌊",
+    "x" * 512,
+)
 NOBODY: Final = "did:plc:nobodynobodynobodynobod2"
 Ask = Callable[..., Any]
 
@@ -42,6 +58,7 @@ def told(forum: Any) -> dict[str, Any]:
         "community": subscription.community,
         "post": max(posts, key=lambda row: row.comment_count),
         "profile": max(forum.rows("profile"), key=lambda row: row.post_count).did,
+        "name": next(row.display_name for row in forum.rows("profile") if row.display_name).split()[0],
         "aggregator": forum.rows("aggregator")[0].did if forum.rows("aggregator") else NOBODY,
     }
 
@@ -57,11 +74,14 @@ def questions(told: dict[str, Any]) -> dict[str, list[tuple[str, Any]]]:
         "community.post.get": [("uris", told["post"].uri), ("uris", f"at://{NOBODY}/{POST}/self")],
         "community.post.list": [community, ("sort", "new")],
         "community.comment.getComments": [("post", told["post"].uri), ("sort", "top")],
+        "community.post.search": [("q", "meeting"), community, ("sort", "top")],
         "actor.getProfile": [actor],
+        "actor.search": [("q", told["name"])],
         "actor.getPosts": [actor],
         "actor.getComments": [actor],
         "community.get": [community],
         "community.list": [("sort", "alphabetical"), ("limit", 3)],
+        "community.search": [("q", "photos"), ("limit", 2)],
         "community.getSubscribers": [community],
         "community.getMembers": [community],
         "aggregator.getServices": [("dids", told["aggregator"]), ("detailed", "true")],
@@ -118,7 +138,16 @@ def _untimed(body: dict[str, Any]) -> dict[str, Any]:
         ("actor.getPosts", [("actor", NOBODY), ("community", NOBODY)], 404, "CommunityNotFound"),
         ("aggregator.getServices", [], 400, "InvalidRequest"),
         ("aggregator.getAuthorizations", [("aggregatorDid", NOBODY)], 404, "AggregatorNotFound"),
-        ("community.post.search", [("q", "tides")], 501, "MethodNotImplemented"),
+        ("community.post.search", [], 400, "InvalidRequest"),
+        ("community.post.search", [("q", "")], 400, "InvalidRequest"),
+        ("community.post.search", [("q", "x" * 513)], 400, "InvalidRequest"),
+        ("community.post.search", [("q", "tides"), ("sort", "hot")], 400, "InvalidRequest"),
+        ("community.post.search", [("q", "tides"), ("community", NOBODY)], 404, "CommunityNotFound"),
+        ("community.post.search", [("q", "tides"), ("author", "nobody.example")], 404, "ActorNotFound"),
+        ("community.post.search", [("q", "tides"), ("cursor", "x")], 400, "InvalidCursor"),
+        ("community.search", [("q", "tides"), ("visibility", "secret")], 400, "InvalidRequest"),
+        ("actor.search", [("limit", 5)], 400, "InvalidRequest"),
+        ("community.create", [], 501, "MethodNotImplemented"),
         ("none.such", [], 404, "MethodNotFound"),
         ("feed.vote.create", [], 405, "MethodNotAllowed"),
     ],
@@ -131,6 +160,14 @@ def test_what_cannot_be_answered_is_refused_by_name(
     assert got.body["message"]
     if error == "InvalidRequest" and pairs:
         assert pairs[-1][0] in got.body["message"], "the parameter is named"
+
+
+@pytest.mark.parametrize("name", ["community.post.search", "community.search", "actor.search"])
+@pytest.mark.parametrize("words", HOSTILE)
+def test_nothing_that_is_typed_breaks_a_search(way: Ask, name: str, words: str) -> None:
+    got = way(name, ("q", words))
+    assert got.status == 200, got.body
+    assert CHECKS[f"social.coves.{name}"]({"it": got.body}) == []
 
 
 def test_posts_come_in_the_order_asked_and_what_is_missing_is_marked(way: Ask, told: dict[str, Any]) -> None:

@@ -84,6 +84,39 @@ def test_walking_a_list_at_any_limit_shows_the_same(forum: Any, told: dict[str, 
     assert walked(forum, name, *pairs, ("limit", limit)) == expected
 
 
+SEARCHES: Final = (
+    *(("community.post.search", "meeting", (("sort", order),)) for order in ("relevance", "new", "top")),
+    ("community.search", "a", ()),
+    ("actor.search", "a", ()),
+)
+
+
+@pytest.mark.parametrize(("name", "words", "pairs"), SEARCHES)
+def test_walking_a_search_at_any_limit_shows_the_same(
+    forum: Any, name: str, words: str, pairs: tuple[tuple[str, Any], ...]
+) -> None:
+    expected = walked(forum, name, ("q", words), *pairs, ("limit", 50))
+    assert len(expected) > 3
+    for limit in (1, 3):
+        assert walked(forum, name, ("q", words), *pairs, ("limit", limit)) == expected
+
+
+def test_a_search_shows_what_a_stranger_may_see_that_has_the_word(forum: Any) -> None:
+    shown = walked(forum, "feed.getDiscover", ("limit", 50), ("sort", "new"))
+    said = {item["post"]["uri"]: item["post"]["record"] for item in shown}
+    having = {uri for uri, it in said.items() if "meeting" in f"{it.get('title', '')} {it['content']}".lower()}
+    found = walked(forum, "community.post.search", ("q", "meeting"), ("limit", 50))
+    assert {post["uri"] for post in found} == having
+
+
+def test_a_timeframe_counts_in_every_order_of_a_search(forum: Any) -> None:
+    for order in ("relevance", "new", "top"):
+        pairs = ("q", "meeting"), ("sort", order), ("limit", 50)
+        assert len(walked(forum, "community.post.search", *pairs, ("timeframe", "week"))) < len(
+            walked(forum, "community.post.search", *pairs, ("timeframe", "all"))
+        )
+
+
 def test_comments_are_paged_within_each_parent(forum: Any, told: dict[str, Any]) -> None:
     post = ("post", told["thread"].uri)
     found: dict[str, None] = {}

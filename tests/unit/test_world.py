@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from strandline.event import BadEvent, Commit, Sync, decode
 from strandline.forum.records import ACTOR_PROFILE, COMMENT, COMMUNITY_PROFILE, POST, VOTE
 from strandline.forum.schema import SCHEMA
-from strandline.forum.world import GARBAGE, START_US, Wire, world
+from strandline.forum.world import START_US, Wire, world
+from strandline.forum.world.vocabulary import GARBAGE
 from strandline.judge import compile_judges
 from strandline.syntax import Cid, Did, Tid, datetime_us
 

@@ -457,6 +457,7 @@ REFUSED: Final[Mapping[str, Row]] = {
     "a flag of 2": _item(9, flag=2),
     "bytes in text": _item(9, label=b"a"),
     "a row too short": _item(9)[:-1],
+    "a row too long": (*_item(9), 0),
     "a lone surrogate": _item(9, label="\ud800"),
     "an integer past 64 bits": _item(9, size=2**63),
 }

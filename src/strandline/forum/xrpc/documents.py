@@ -33,9 +33,6 @@ ALIASES: Final[Mapping[str, str]] = {
 UNSERVED: Final = frozenset(
     f"{_N}{name}"
     for name in (
-        "actor.search",
-        "community.search",
-        "community.post.search",
         "community.create",
         "community.update",
         "community.post.create",
@@ -89,6 +86,7 @@ def _object(required: Mapping[str, Json], optional: Mapping[str, Json] | None = 
 
 _SORT: Final = _known("hot", "top", "new", default="hot")
 _CURSOR: Final[Json] = {"type": "string", "maxLength": 4096}
+_WORDS: Final[Json] = {"type": "string", "minLength": 1, "maxLength": 512}
 _WHO: Final[Json] = {"type": "string", "maxLength": 2048}
 
 
@@ -181,6 +179,20 @@ QUERIES: Final[Mapping[str, Json]] = {
         _POSTS_OUT,
         errors=("CommunityNotFound", "ActorNotFound", "InvalidCursor"),
     ),
+    f"{_N}community.post.search": _query(
+        "Posts by the words of their title, content and tags.",
+        {
+            "q": _WORDS,
+            "community": _WHO,
+            "author": _WHO,
+            "sort": _known("relevance", "new", "top", default="relevance"),
+            "timeframe": _timeframe("all"),
+            **_page(15, 50),
+        },
+        _POSTS_OUT,
+        required=("q",),
+        errors=("CommunityNotFound", "ActorNotFound", "InvalidCursor"),
+    ),
     f"{_N}community.comment.getComments": _query(
         "A post and what was said under it; or, with parentRkey, under one comment.",
         {
@@ -226,6 +238,13 @@ QUERIES: Final[Mapping[str, Json]] = {
         required=("actor",),
         errors=("ActorNotFound", "CommunityNotFound", "InvalidCursor"),
     ),
+    f"{_N}actor.search": _query(
+        "Actors by the words of their name and bio, or by their handle.",
+        {"q": _WORDS, **_LIST_PAGE},
+        _paged("actors", _ref(f"{_ACTOR}#profileView")),
+        required=("q",),
+        errors=("InvalidCursor",),
+    ),
     f"{_N}community.get": _query(
         "A community.",
         {"community": _WHO},
@@ -243,6 +262,13 @@ QUERIES: Final[Mapping[str, Json]] = {
         },
         _paged("communities", _ref(f"{_COMMUNITY}#communityView")),
         errors=("AuthenticationRequired", "InvalidCursor"),
+    ),
+    f"{_N}community.search": _query(
+        "Public communities by the words of their names and description.",
+        {"q": _WORDS, "visibility": _known("public", "unlisted", "private", default="public"), **_LIST_PAGE},
+        _paged("communities", _ref(f"{_COMMUNITY}#communityView")),
+        required=("q",),
+        errors=("InvalidCursor",),
     ),
     f"{_N}community.getSubscribers": _query(
         "Who is subscribed to a community.",

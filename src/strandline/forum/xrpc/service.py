@@ -7,7 +7,7 @@ The questions by name: validated, asked, answered.
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 
-from strandline.forum.xrpc.answers import actors, aggregators, comments, communities, feeds, posts
+from strandline.forum.xrpc.answers import actors, aggregators, comments, communities, feeds, posts, searches
 from strandline.forum.xrpc.asking import Answering, Asked
 from strandline.forum.xrpc.documents import ALIASES, QUERIES, UNSERVED
 from strandline.forum.xrpc.parameters import parse
@@ -28,12 +28,15 @@ ANSWERS: Final[Mapping[str, Callable[[Asked], Awaitable[Json]]]] = {
     f"{_N}feed.getCommunity": feeds.answer_community,
     f"{_N}community.post.get": posts.answer_get,
     f"{_N}community.post.list": posts.answer_list,
+    f"{_N}community.post.search": searches.answer_posts,
     f"{_N}community.comment.getComments": comments.answer_comments,
     f"{_N}actor.getProfile": actors.answer_profile,
     f"{_N}actor.getPosts": posts.answer_actor,
     f"{_N}actor.getComments": comments.answer_actor_comments,
+    f"{_N}actor.search": searches.answer_actors,
     f"{_N}community.get": communities.answer_get,
     f"{_N}community.list": communities.answer_list,
+    f"{_N}community.search": searches.answer_communities,
     f"{_N}community.getSubscribers": communities.answer_subscribers,
     f"{_N}community.getMembers": communities.answer_members,
     f"{_N}aggregator.getServices": aggregators.answer_services,
