@@ -191,12 +191,7 @@ def test_adapters_know_the_core_and_no_other() -> None:
 def test_no_module_of_the_engine_imports_itself_by_a_detour() -> None:
     found = modules(ROOT / "src")
     graph = {
-        module: {
-            other
-            for other in found
-            for name in imports(tree)
-            if other != module and other in (name, name.rpartition(".")[0])
-        }
+        module: {it for name in imports(tree) for it in (name, name.rpartition(".")[0])} & found.keys() - {module}
         for module, tree in found.items()
     }
     TopologicalSorter(graph).prepare()  # raises CycleError, which names the cycle

@@ -1,8 +1,9 @@
 """
 Following a Jetstream from the command line: what `run` and `record` share.
 
-A signal ends it after the batch in hand. On a terminal a line tells how it goes, as JSON if asked; in a pipe nothing
-but the summary at the end does.
+A signal ends it after the batch in hand, if that is done within a second; else, or at a second signal, the batch is
+given up, whose rows and place are committed together or not at all. On a terminal a line tells how it goes, as JSON if
+asked; in a pipe nothing but the summary at the end does.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
+from rich.console import Group
 from rich.text import Text
 
 from strandline.session import Filter, Host
@@ -36,6 +38,8 @@ __all__ = [
 F = TypeVar("F", bound=Callable[..., Any])
 
 FORUM: Final = "social.coves.*"
+GRACE_S: Final = 1.0
+"""So long a batch in hand may take once a signal has come; to close a connection may take as long again."""
 
 dids_option = click.option("--dids", metavar="DID", multiple=True, help="Ask for these repos alone; may be repeated.")
 compress_option = click.option("--no-compress", is_flag=True, help="Ask for plain text instead of zstd.")
@@ -85,29 +89,35 @@ async def follow_until_stopped(follower: "Follower", status_json: bool) -> None:
         click.ClickException: the host refuses for good.
     """
     telling = asyncio.create_task(_tell(follower.status, status_json))
-    with _interrupting(follower) as arrived:
+    following = asyncio.create_task(follower.follow())
+    with _interrupting(follower, following) as arrived:
         try:
-            reason = await follower.follow()
+            [came] = await asyncio.gather(following, return_exceptions=True)
         finally:
             telling.cancel()
             await asyncio.gather(telling, return_exceptions=True)
             _summarise(follower.status, status_json)
+    if isinstance(came, Exception):
+        raise came
     if arrived:
         raise Stopped(arrived[0])
-    if reason:
-        raise click.ClickException(reason)
+    if isinstance(came, BaseException):
+        raise came
+    if came:
+        raise click.ClickException(came)
 
 
 @contextmanager
-def _interrupting(follower: "Follower") -> Iterator[list[int]]:
-    """Let signals interrupt the follower within the block; give the list of those that came."""
+def _interrupting(follower: "Follower", following: "asyncio.Task[str]") -> Iterator[list[int]]:
+    """Let signals interrupt the follower within the block, patiently once; give the list of those that came."""
     arrived: list[int] = []
+    loop = asyncio.get_running_loop()
 
     def stop(number: int) -> None:
         arrived.append(number)
         follower.interrupt()
+        loop.call_later(GRACE_S if len(arrived) == 1 else 0, following.cancel)
 
-    loop = asyncio.get_running_loop()
     before = {number: signal.getsignal(number) for number in SIGNALS}
     for number in SIGNALS:
         loop.add_signal_handler(number, stop, number)
@@ -148,7 +158,7 @@ async def _tell(status: "Status", status_json: bool) -> None:
     before = status.events
     with console(error=True).status("") as line:
         while True:
-            line.update(_line(status, status.events - before))
+            line.update(Group(_line(status, status.events - before)))  # a bare text would be made to wrap
             before = status.events
             await asyncio.sleep(1)
 
@@ -156,5 +166,8 @@ async def _tell(status: "Status", status_json: bool) -> None:
 def _line(status: "Status", rate: int) -> Text:
     lag_us = status.told()["lag_us"]
     lag = "-" if lag_us is None else f"{int(str(lag_us)) / 1e6:,.1f} s"
-    words = [status.host, f"{rate:,} events/s", f"lag {lag}", f"queue {status.queue:,}", f"bad {status.bad.total():,}"]
-    return text(", ".join([*words, status.last_error] if status.last_error else words))
+    host = status.host if status.connected else f"connecting {status.host}".rstrip()
+    words = [f"{rate:,} events/s", f"lag {lag}", f"queue {status.queue:,}", f"bad {status.bad.total():,}", host]
+    line = text(", ".join([*words, f"last error: {status.last_error}"] if status.last_error else words))
+    line.no_wrap, line.overflow = True, "ellipsis"  # one line, however narrow the terminal
+    return line

@@ -1,12 +1,14 @@
 """Dead letters, seen to: retry takes in what is an event now, purge takes away what it is told to, and no more."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from strandline import Ingest, MemoryStore, decode, layout_of, letters, open_store, run
+from strandline import Ingest, MemoryStore, decode, layout_of, letters, open_store
 from strandline.event import MAX_LINE_BYTES, BadEvent
 from strandline.forum import SCHEMA, digest
 from strandline.forum.dump import dump_lines
@@ -26,8 +28,21 @@ async def sqlite(folder: Path) -> Ingest:
     return Ingest(await open_store(f"sqlite:///{folder}/forum.db", SCHEMA), SCHEMA)
 
 
-STORES = pytest.mark.parametrize("opened", [memory, sqlite])
 Opened = Callable[[Path], Awaitable[Ingest]]
+SCHEMAS = count()
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+def opened(request: pytest.FixtureRequest) -> Opened:
+    """Open an empty store of each kind."""
+    if request.param != "postgres":
+        return memory if request.param == "memory" else sqlite
+    url = request.getfixturevalue("postgres")(18).url(schema=f"letters_{next(SCHEMAS)}")
+
+    async def postgres(_: Path) -> Ingest:
+        return Ingest(await open_store(url, SCHEMA), SCHEMA)
+
+    return postgres
 
 
 async def reasons(ingest: Ingest) -> list[str]:
@@ -38,7 +53,6 @@ async def dumped(ingest: Ingest) -> str:
     return digest(sorted([it async for it in dump_lines(ingest.store)]))
 
 
-@STORES
 def test_what_is_an_event_now_is_taken_in_and_a_letter_no_more(opened: Opened, tmp_path: Path) -> None:
     """As if an older version had refused good lines."""
 
@@ -54,10 +68,9 @@ def test_what_is_an_event_now_is_taken_in_and_a_letter_no_more(opened: Opened, t
         assert await retry(ingest) == Retried(bad=len(BAD), cut=1)
         await ingest.store.close()
 
-    run(test())
+    asyncio.run(test())
 
 
-@STORES
 def test_letters_that_are_named_are_tried_alone(opened: Opened, tmp_path: Path) -> None:
     async def test() -> None:
         ingest = await opened(tmp_path)
@@ -66,10 +79,9 @@ def test_letters_that_are_named_are_tried_alone(opened: Opened, tmp_path: Path) 
         assert [await letter(ingest.store, number) is None for number in (1, 2, 3, 4)] == [False, True, False, True]
         await ingest.store.close()
 
-    run(test())
+    asyncio.run(test())
 
 
-@STORES
 @pytest.mark.parametrize(
     ("how", "left"),
     [
@@ -92,7 +104,7 @@ def test_purge_takes_what_it_is_told_to(how: dict[str, Any], left: list[str], op
         assert await reasons(ingest) == ["json", *left]
         await ingest.store.close()
 
-    run(test())
+    asyncio.run(test())
 
 
 def test_more_letters_than_a_page_are_all_seen() -> None:
@@ -102,7 +114,7 @@ def test_more_letters_than_a_page_are_all_seen() -> None:
         assert len(await reasons(ingest)) == letters.CHUNK * 2 + 7
         assert await purge(ingest, keep=5) == letters.CHUNK * 2 + 2
 
-    run(test())
+    asyncio.run(test())
 
 
 def test_a_line_that_was_too_long_is_cut_and_told_so() -> None:
@@ -111,4 +123,4 @@ def test_a_line_that_was_too_long_is_cut_and_told_so() -> None:
         await ingest.fold([decode(b" " * (MAX_LINE_BYTES + 1))])
         assert await retry(ingest) == Retried(cut=1)
 
-    run(test())
+    asyncio.run(test())
