@@ -13,12 +13,13 @@ import marshal
 import os
 import pickle
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from typing import Final
+from typing import Any, Final
 
 from attrs import astuple, define, evolve
 
@@ -176,10 +177,15 @@ def _unpacked(pieces: list[bytes]) -> Prepared:
         writes, rest = marshal.loads(pieces.pop(0))
         ready.extend(pickle.loads(rest))
         ready.writes += [
-            Write(Register._make(register), share and Share._make(share), tuple([Fault(*fault) for fault in faults]))
+            Write(_register(register), share and _share(share), tuple([Fault(*it) for it in faults]) if faults else ())
             for register, share, faults in writes
         ]
     return ready
+
+
+# What `_make` does, without a look at how many values there are: they come from our own other half.
+_register: Callable[[Sequence[Any]], Register] = partial(tuple.__new__, Register)
+_share: Callable[[Sequence[Any]], Share] = partial(tuple.__new__, Share)
 
 
 def _work(connection: Connection) -> None:

@@ -5,6 +5,7 @@ Of that of a record only the SHA-256 digest is kept, since all else is alike in 
 """
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 
 from strandline.packing import PACKED_BYTES, packed, packed_places, spelt
 from strandline.schema import Row, Table
@@ -17,31 +18,40 @@ PAGE_BYTES = 8192
 RECORD = bytes.fromhex("01711220")
 """How the identifier of a record begins: version 1, dag-cbor, SHA-256 of 32 bytes."""
 
-Turn = Callable[[Row], Row] | None
+Take = Callable[[Row], Row]
+Turn = Take | None
 
 
-def encoder(table: Table) -> Turn:
-    """Return what turns a row into what the file holds; None if that is the row."""
-    return _turn(table, _to_bytes)
+def encoder(table: Table, places: Sequence[int]) -> Take:
+    """Return what gives the values at some places of a row, in that order, as the file holds them."""
+    taken = itemgetter(*places) if len(places) > 1 else lambda row: (row[places[0]],)
+    return _turned(taken, [to for to, at in enumerate(places) if at in packed_places(table)], _to_bytes)
 
 
 def decoder(table: Table) -> Turn:
     """Return what turns what the file holds into a row; None if that is the row."""
-    return _turn(table, _to_text)
-
-
-def _turn(table: Table, turned: Callable[[object], object]) -> Turn:
     places = packed_places(table)
-    if not places:
-        return None
+    return _turned(_as_it_is, places, _to_text) if places else None
 
-    def turn(row: Row) -> Row:
-        values = list(row)
-        for at in places:
-            values[at] = turned(values[at])
+
+def _turned(taken: Take, places: Sequence[int], turn: Callable[[object], object]) -> Take:
+    """Return what takes values of a row and turns those at some places."""
+    if not places:
+        return taken
+    first, *others = places
+
+    def turned(row: Row) -> Row:
+        values = [*taken(row)]
+        values[first] = turn(values[first])
+        for at in others:
+            values[at] = turn(values[at])
         return tuple(values)
 
-    return turn
+    return turned
+
+
+def _as_it_is(row: Row) -> Row:
+    return row
 
 
 def _to_bytes(cid: object) -> object:

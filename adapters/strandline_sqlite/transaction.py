@@ -17,7 +17,7 @@ from strandline.errors import StoreError
 from strandline.ports import Key
 from strandline.schema import Row, Table, Type
 from strandline_sqlite import sql
-from strandline_sqlite.codec import Turn, all_turned, encoder
+from strandline_sqlite.codec import encoder
 
 __all__ = ["Recent", "Seen", "Writing"]
 
@@ -87,23 +87,17 @@ Nulls = tuple[int, ...]
 @frozen
 class Change:
     """
-    A way to write a row: the statement, and which of its values it takes, in their order.
+    A way to write a row: the statement, and what gives it its parameters.
 
     Nulls stand in the statement: Python's module asks at length how to adapt each that is a parameter.
 
     Attributes:
         statement: It takes one row's values.
-        values: Gives them.
+        values: Gives them, as the file holds them.
     """
 
     statement: str
     values: Callable[[Row], Sequence[Any]]
-
-
-def _values(places: Sequence[int]) -> Callable[[Row], Sequence[Any]]:
-    if len(places) > 1:
-        return itemgetter(*places)
-    return lambda row: [row[at] for at in places]
 
 
 @define(slots=False)
@@ -112,11 +106,6 @@ class Writing:
 
     table: Table
     suffix: str
-
-    @cached_property
-    def encode(self) -> Turn:
-        """What turns rows into what the file holds."""
-        return encoder(self.table)
 
     @cached_property
     def delete(self) -> str:
@@ -128,6 +117,11 @@ class Writing:
         """Where the columns of each index stand, but those of the key, which never change."""
         places = [map(self.table.position.__getitem__, sql.indexed(index)) for index in sql.own_indexes(self.table)]
         return [frozenset(at for at in index if at >= self.table.key_size) for index in places]
+
+    @cached_property
+    def _entries(self) -> Sequence[Callable[[Row], Any]]:
+        """What gives of a row what each index holds, but the key."""
+        return [itemgetter(*sorted(places)) if places else lambda row: None for places in self._indexed]
 
     @cached_property
     def _nullable(self) -> Sequence[int]:
@@ -142,7 +136,7 @@ class Writing:
         return {}
 
     def _nulls(self, row: Row) -> Nulls:
-        return tuple([at for at in self._nullable if row[at] is None])
+        return tuple([at for at in self._nullable if row[at] is None]) if self._nullable else ()
 
     def put(self, new: Row) -> Change:
         """Return how to put a row in its place, whatever stands there."""
@@ -151,12 +145,12 @@ class Writing:
         if found is None:
             places = [at for at in range(len(self.table.columns)) if at not in nulls]
             statement = sql.insert(self.table, self.suffix, self._names(nulls))
-            found = self._puts[nulls] = Change(statement, _values(places))
+            found = self._puts[nulls] = Change(statement, encoder(self.table, places))
         return found
 
     def change(self, old: Row, new: Row) -> Change:
         """Return how to write a row whose old one is known: no index is touched of which no column moved."""
-        touched = tuple([any(old[at] != new[at] for at in index) for index in self._indexed])
+        touched = tuple([entry(old) != entry(new) for entry in self._entries])
         kind = touched, self._nulls(new)
         found = self._changes.get(kind)
         if found is None:
@@ -170,7 +164,7 @@ class Writing:
         size, wide = self.table.key_size, len(self.table.columns)
         places = [at for at in range(size, wide) if at not in still]
         statement = sql.update(self.table, self.suffix, self._names(places), self._names(nulls))
-        return Change(statement, _values([*(at for at in places if at not in nulls), *range(size)]))
+        return Change(statement, encoder(self.table, [*(at for at in places if at not in nulls), *range(size)]))
 
     def _names(self, places: Iterable[int]) -> list[str]:
         return [self.table.columns[at].name for at in places]
@@ -201,4 +195,4 @@ class Writing:
         if gone:
             yield self.delete, gone
         for statement, (change, changed) in moved.items():
-            yield statement, [change.values(row) for row in all_turned(self.encode, changed)]
+            yield statement, [change.values(row) for row in changed]

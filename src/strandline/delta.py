@@ -72,7 +72,8 @@ def _add(sums: dict[Key, list[int]], rows: Iterable[tuple[Key, tuple[int, ...]]]
             sums[key] = [weight * amount for amount in amounts]
         else:
             for at, amount in enumerate(amounts):
-                held[at] += weight * amount
+                if amount:
+                    held[at] += weight * amount
 
 
 def sum_rows(sums: Mapping[Key, Sequence[int]], known: Mapping[Key, Row]) -> dict[Key, Row | None]:
@@ -143,12 +144,18 @@ def elections(
     at = shares.at[view.name, view.kind]
     for old, new in moved:
         if old is not None:
-            subject, _ = old.parts[at]
-            pairs.setdefault((subject, old.did), Election()).left.add(old.rkey)
+            _of_pair(pairs, old.parts[at][0], old.did).left.add(old.rkey)
         if new is not None:
             subject, shown = new.parts[at]
-            pairs.setdefault((subject, new.did), Election()).came[new.rkey] = (new.rev, shown)
+            _of_pair(pairs, subject, new.did).came[new.rkey] = (new.rev, shown)
     return pairs
+
+
+def _of_pair(pairs: dict[Key, Election], subject: str, actor: str) -> Election:
+    found = pairs.get((subject, actor))
+    if found is None:
+        found = pairs[subject, actor] = Election()
+    return found
 
 
 def needs_heir(election: Election, row: Row | None) -> bool:

@@ -78,14 +78,12 @@ class Folded:
         applied: How many events changed what stands.
         stale: How many changed nothing: repeated, or older than what stands.
         quarantined: How many records came to stand invalid, by the rule of their first fault.
-        jobs: Dids of repos that a job now waits for.
     """
 
     changes: dict[str, dict[Key, Row | None]] = Factory(dict)
     applied: int = 0
     stale: int = 0
     quarantined: Counter[str] = Factory(Counter)
-    jobs: list[str] = Factory(list)
 
     def put(self, changes: Changes) -> None:
         """Add new rows."""
@@ -94,19 +92,36 @@ class Folded:
                 self.changes.setdefault(table, {}).update(rows)
 
 
-async def fold(transaction: Transaction, given: Given, batch: Prepared) -> Folded:
+async def fold(
+    transaction: Transaction, given: Given, batch: Prepared, beside: Mapping[str, Sequence[Moved]] | None = None
+) -> Folded:
     """
     Return what a batch comes to, given what the store holds; nothing is written.
 
-    No repo of the batch may have a job waiting: those are finished first.
+    No repo of the batch may have a job waiting: those are finished first. `beside` are the records that jobs move in
+    the same commit, before the batch, by collection.
     """
     folded = Folded()
     loaded = await transaction.load(REPO.name, [(did,) for did in batch.dids])
     repos = {did: Repo._make(row) for (did,), row in loaded.items()}
     _fold_repos(batch.others, repos, folded)
     moved = await _fold_writes(transaction, given, batch.writes, repos, folded)
+    for collection, pairs in (beside or {}).items():
+        moved[collection] = _one_after_the_other(pairs, moved.get(collection, ()))
     folded.put(await view_changes(transaction, given, moved))
     return folded
+
+
+def _one_after_the_other(first: Sequence[Moved], then: Sequence[Moved]) -> list[Moved]:
+    """Return how records moved that moved twice, each once."""
+    began = {_record(pair): pair for pair in first}
+    both = [(began.pop(_record(pair), pair)[0], pair[1]) for pair in then]
+    return [*began.values(), *both]
+
+
+def _record(pair: Moved) -> str:
+    share: Share = pair[0] or pair[1]
+    return share.key
 
 
 def _fold_repos(events: Iterable[Identity | Account | Sync], known: Mapping[str, Repo], folded: Folded) -> None:
@@ -120,9 +135,9 @@ def _fold_repos(events: Iterable[Identity | Account | Sync], known: Mapping[str,
             folded.applied += 1
             repos[event.did] = new
     was = {did: known.get(did) or Repo(did) for did in repos}
-    folded.jobs = [did for did, repo in repos.items() if _standing(repo) != _standing(was[did])]
+    jobs = [did for did, repo in repos.items() if _standing(repo) != _standing(was[did])]
     folded.put({REPO.name: {(did,): tuple(repo) for did, repo in repos.items()}})
-    folded.put({JOB.name: {(did,): (did, *_standing(was[did]), "", "", "") for did in folded.jobs}})
+    folded.put({JOB.name: {(did,): (did, *_standing(was[did]), "", "", "") for did in jobs}})
 
 
 def _join_repo(repo: Repo, event: Identity | Account | Sync) -> Repo:

@@ -1,9 +1,9 @@
 """
 The index: a schema over a store, and the loop that takes a stream in.
 
-A batch is folded and committed with its cursor as one transaction; then the jobs it left go on by one step, so that
-an account with a million records does not hold up the stream. A batch that concerns a repo whose job is not done
-first waits for it.
+A batch is folded and committed with its cursor as one transaction, in which the jobs that earlier ones left go on by
+one step, so that an account with a million records does not hold up the stream. A batch that concerns a repo whose
+job is not done first waits for it.
 
 Garbage never stops the loop: it is counted by reason and kept among the dead letters. Trouble of the store's does:
 the error goes to the caller, and the batch was written whole, with its cursor, or not at all. Only a transaction that
@@ -20,8 +20,8 @@ from attrs import Factory, define, frozen
 from strandline.delta import DORMANT
 from strandline.errors import StoreInterrupted
 from strandline.event import BadEvent, Decoded
-from strandline.fold import JOB, QUARANTINE, Folded, fold
-from strandline.jobs import STEP, step
+from strandline.fold import JOB, QUARANTINE, Folded, fold, view_changes
+from strandline.jobs import STEP, Stepped, step
 from strandline.judge import VALIDATOR, compile_judges
 from strandline.ports import Key, Layout, Store, Transaction
 from strandline.prepare import Given, Prepared, prepare
@@ -128,9 +128,10 @@ class Ingest:
 
     async def fold(self, batch: Sequence[Decoded] | Prepared, cursor: Cursor | Sequence[Cursor] | None = None) -> None:
         """
-        Take in a batch, and move the cursor or cursors, in one commit; then take the waiting jobs one step on.
+        Take in a batch, move the cursor or cursors, and take the waiting jobs one step on, in one commit.
 
-        A transaction that was interrupted is done again, whole.
+        A job that the batch itself leaves waits for the next one, `go_on` or `finish`. A transaction that was
+        interrupted is done again, whole.
 
         Raises:
             StoreError: the store is in trouble. The batch was written whole, with its cursor, or not at all: go on
@@ -140,12 +141,10 @@ class Ingest:
         cursors = [cursor] if isinstance(cursor, Cursor) else cursor or ()
         folded = await _persistently(lambda: self._fold(told, cursors))
         self._count(told, folded)
-        if folded.jobs:
-            await self._step(None)
 
     async def go_on(self) -> bool:
         """Take the waiting jobs one bounded step on; return whether there were any. Raises as `fold`."""
-        return await self._step(None)
+        return await _persistently(self._step)
 
     async def finish(self) -> None:
         """Take all waiting jobs to their end."""
@@ -185,33 +184,33 @@ class Ingest:
         return verify(self.store, self.given, scratch)
 
     async def _fold(self, batch: Prepared, cursors: Sequence[Cursor]) -> Folded:
-        """Fold and commit a batch; its `jobs` are repos of any batch that wait for a step."""
         while True:
             async with self.store.transaction() as transaction:
                 waiting = await _waiting(transaction)
-                concerned = waiting and [key[0] for key in await transaction.load(JOB.name, _keys(batch.dids))]
-                if not concerned:
-                    folded = await fold(transaction, self.given, batch)
-                    folded.put({DEAD_LETTER.name: await _letter_rows(transaction, batch.bad)})
-                    if cursors:
-                        folded.put({CURSOR.name: {(it.source,): (it.source, it.position) for it in cursors}})
-                    await transaction.commit(folded.changes)
-                    folded.jobs = folded.jobs or waiting
-                    return folded
-            await self._stepped(concerned)
+                concerned = await transaction.load(JOB.name, _keys(batch.dids)) if waiting else {}
+                stepped = await step(transaction, self.given, [*(did for (did,) in concerned), *waiting])
+                if not all(map(stepped.ends, concerned)):
+                    await self._commit_step(transaction, stepped)
+                    continue
+                folded = await fold(transaction, self.given, batch, stepped.moved)
+                folded.put({JOB.name: {**stepped.jobs, **folded.changes.get(JOB.name, {})}})
+                folded.put({DEAD_LETTER.name: await _letter_rows(transaction, batch.bad)})
+                if cursors:
+                    folded.put({CURSOR.name: {(it.source,): (it.source, it.position) for it in cursors}})
+                await transaction.commit(folded.changes)
+                return folded
 
-    async def _step(self, dids: Sequence[str] | None) -> bool:
-        """Take some repos' jobs one step on, all that wait if None; tell whether there was one."""
-        return await _persistently(lambda: self._stepped(dids))
-
-    async def _stepped(self, dids: Sequence[str] | None) -> bool:
+    async def _step(self) -> bool:
+        """Take the waiting jobs one step on; tell whether there was one."""
         async with self.store.transaction() as transaction:
-            told = await _waiting(transaction, STEP) if dids is None else dids
-            if not told:
-                return False
-            folded = await step(transaction, self.given, told)
-            await transaction.commit(folded.changes)
-            return True
+            waiting = await _waiting(transaction)
+            if waiting:
+                await self._commit_step(transaction, await step(transaction, self.given, waiting))
+            return bool(waiting)
+
+    async def _commit_step(self, transaction: Transaction, stepped: Stepped) -> None:
+        changes = await view_changes(transaction, self.given, stepped.moved)
+        await transaction.commit({**changes, JOB.name: stepped.jobs})
 
     async def _forget(self, digests: Sequence[str]) -> None:
         async with self.store.transaction() as transaction:
@@ -250,8 +249,9 @@ def _keys(dids: Iterable[str]) -> list[Key]:
     return [(did,) for did in dids]
 
 
-async def _waiting(transaction: Transaction, limit: int = 1) -> list[str]:
-    return [row[0] for row in await transaction.page(JOB.name, "all", [()], limit=limit)]
+async def _waiting(transaction: Transaction) -> list[str]:
+    """Return the repos whose jobs wait; as many as one step may take on."""
+    return [row[0] for row in await transaction.page(JOB.name, "all", [()], limit=STEP)]
 
 
 async def _letter_rows(transaction: Transaction, bad: Sequence[BadEvent]) -> dict[Key, Row | None]:

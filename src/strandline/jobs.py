@@ -10,45 +10,61 @@ the repo is folded meanwhile: `strandline.ingest` finishes its job first.
 
 from collections.abc import Iterable
 
+from attrs import Factory, define
+
 from strandline.delta import Moved
-from strandline.fold import JOB, QUARANTINE, Folded, view_changes
-from strandline.ports import Transaction
+from strandline.fold import JOB, QUARANTINE
+from strandline.ports import Key, Transaction
 from strandline.prepare import Given
 from strandline.register import REGISTER, REPO, Register, Repo, is_live, slots_of
 from strandline.schema import Row
 from strandline.shares import live
 
-__all__ = ["STEP", "step"]
+__all__ = ["STEP", "Stepped", "step"]
 
 STEP = 2000
 """How many registers a step moves at most."""
 
 
-async def step(transaction: Transaction, given: Given, dids: Iterable[str], size: int = STEP) -> Folded:
+@define
+class Stepped:
     """
-    Return what the next step of these repos' jobs comes to; `jobs` are those that it does not end.
+    What a step comes to.
 
-    Dids without a job are passed over.
+    Attributes:
+        jobs: The new rows of the table of jobs; None for those that it ends.
+        moved: The records that moved, by collection, for `strandline.fold.view_changes`.
     """
-    folded = Folded()
-    jobs = await transaction.load(JOB.name, [(did,) for did in dids])
+
+    jobs: dict[Key, Row | None] = Factory(dict)
+    moved: dict[str, list[Moved]] = Factory(dict)
+
+    def ends(self, job: Key) -> bool:
+        """Tell whether the step is the last of a job."""
+        return job in self.jobs and self.jobs[job] is None
+
+
+async def step(transaction: Transaction, given: Given, dids: Iterable[str], size: int = STEP) -> Stepped:
+    """Return what the next step of these repos' jobs comes to, in their order; those without a job are passed over."""
+    stepped = Stepped()
+    keys = dict.fromkeys((did,) for did in dids)
+    jobs = await transaction.load(JOB.name, keys)
     repos = await transaction.load(REPO.name, list(jobs))
-    moved: dict[str, list[Moved]] = {}
-    for key, job in jobs.items():
-        if size <= 0:
-            folded.jobs.append(job[0])
+    for key in keys:
+        job = jobs.get(key)
+        if job is None:
             continue
+        if size <= 0:
+            break
         registers = await _next_registers(transaction, job, size)
         size -= len(registers) + 1
-        await _move(transaction, given, job, Repo._make(repos[key]), registers, moved)
+        await _move(transaction, given, job, Repo._make(repos[key]), registers, stepped.moved)
         if registers and size <= 0:
             last = registers[-1]
-            folded.put({JOB.name: {key: (*job[:3], last.rkey, last.collection, last.did)}})
-            folded.jobs.append(job[0])
+            stepped.jobs[key] = (*job[:3], last.rkey, last.collection, last.did)
         else:
-            folded.put({JOB.name: {key: None}})
-    folded.put(await view_changes(transaction, given, moved))
-    return folded
+            stepped.jobs[key] = None
+    return stepped
 
 
 async def _next_registers(transaction: Transaction, job: Row, size: int) -> list[Register]:

@@ -22,7 +22,7 @@ import re
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
-from functools import cached_property
+from functools import cached_property, partial
 from keyword import iskeyword
 from typing import Any, Literal, NamedTuple
 
@@ -175,11 +175,10 @@ class Table:
 
     @cached_property
     def row(self) -> Callable[[Iterable[Any]], Any]:
-        """Give a plain row its column names: a named tuple."""
+        """Give a plain row its column names: a named tuple. The row has as many values as there are columns."""
         names = [column.name for column in self.columns]
         named: Any = namedtuple(self.name, names)  # type: ignore[misc]  # mypy wants literals; the columns are data
-        make: Callable[[Iterable[Any]], Any] = named._make
-        return make
+        return partial(tuple.__new__, named)
 
     @property
     def key(self) -> tuple[Column, ...]:
