@@ -2,8 +2,8 @@
 How fast does a log become a SQLite index, beside what the machine allows and what people write by hand?
 
 Each side is a process of its own, started anew, and its whole life counts: interpreter start, reading, decoding,
-writing, closing; of strandline both processes, their memory added. All use WAL with synchronous=NORMAL on the same
-disk, one after the other, best of `--runs`.
+writing, closing; of strandline both processes, their memory added. All use WAL with synchronous=NORMAL, and all other
+pragmas of our store, on the same disk, one after the other, best of `--runs`.
 
 - bare: parse each line, put it into one table with `executemany`, 1,000 lines a transaction. The machine's limit.
 - by hand: one transaction an event: look up, upsert, count up and down, as forum consumers are written. It keeps the
@@ -30,7 +30,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-PRAGMAS = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", "PRAGMA cache_size = -65536")
+PRAGMAS = (
+    "PRAGMA page_size = 8192",
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = NORMAL",
+    "PRAGMA cache_size = -65536",
+    "PRAGMA wal_autocheckpoint = 32768",
+    "PRAGMA journal_size_limit = 268435456",
+)
+"""Those of our store, for all."""
 
 HAND_TABLES = """
 CREATE TABLE record (uri TEXT PRIMARY KEY, did TEXT, collection TEXT, rev TEXT, cid TEXT, record TEXT, seen_us INTEGER);
@@ -50,14 +58,17 @@ CREATE INDEX comment_root ON comment (root);
 CREATE INDEX comment_author ON comment (author, created);
 CREATE TABLE vote (uri TEXT PRIMARY KEY, voter TEXT, subject TEXT, direction TEXT, UNIQUE (voter, subject));
 CREATE TABLE subscription (uri TEXT PRIMARY KEY, actor TEXT, community TEXT, UNIQUE (actor, community));
+CREATE INDEX subscription_community ON subscription (community, actor);
 CREATE TABLE member (community TEXT, did TEXT, PRIMARY KEY (community, did)) WITHOUT ROWID;
 CREATE TABLE community (did TEXT PRIMARY KEY, name TEXT, subscribers INTEGER DEFAULT 0, posts INTEGER DEFAULT 0,
                         members INTEGER DEFAULT 0);
 CREATE TABLE actor (did TEXT PRIMARY KEY, name TEXT, posts INTEGER DEFAULT 0, comments INTEGER DEFAULT 0,
                     communities INTEGER DEFAULT 0, memberships INTEGER DEFAULT 0, reputation INTEGER DEFAULT 0);
+CREATE INDEX community_popular ON community (subscribers, did);
 CREATE VIRTUAL TABLE community_words USING fts5 (name, description);
 CREATE VIRTUAL TABLE actor_words USING fts5 (name, description);
 CREATE TABLE account (did TEXT PRIMARY KEY, active INTEGER, handle TEXT);
+CREATE INDEX account_handle ON account (handle);
 CREATE TABLE cursor (id INTEGER PRIMARY KEY, time_us INTEGER);
 """
 

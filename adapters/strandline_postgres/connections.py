@@ -163,8 +163,10 @@ class Pooled:
         connection = self._kept.pop() if self._kept else await self._begun("")
         try:
             yield connection
-        except BaseException:
+        except BaseException as error:
             await self.pool.release(connection)
+            if isinstance(error, StoreInterrupted):
+                await self.pool.expire_connections()  # what cut this one off may have cut off all
             raise
         if self._kept:
             await self.pool.release(connection)
