@@ -7,8 +7,10 @@ all, is bad. Nothing is unpacked further than that bound.
 Source: https://github.com/bluesky-social/jetstream (README, `getZstdDictionary`)
 """
 
+from http.client import HTTPException
 from importlib.resources import files
 from typing import Final
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
@@ -68,9 +70,21 @@ def dictionary_of(host: Host) -> tuple[int, bytes]:
         data = files("strandline_jetstream").joinpath("legacy_subscribe.zdict").read_bytes()
     else:
         url = host.url.rstrip("/").replace("ws", "http", 1)
-        with urlopen(f"{url}/xrpc/network.bsky.jetstream.getZstdDictionary", timeout=FETCH_S) as answer:
-            data = answer.read(MAX_DICTIONARY_BYTES)
+        data = _answer(f"{url}/xrpc/network.bsky.jetstream.getZstdDictionary")
     return zstandard.ZstdCompressionDict(data, dict_type=zstandard.DICT_TYPE_FULLDICT).dict_id(), data
+
+
+def _answer(url: str) -> bytes:
+    try:
+        with urlopen(url, timeout=FETCH_S) as answer:
+            data: bytes = answer.read(MAX_DICTIONARY_BYTES)
+            return data
+    except HTTPError as error:
+        error.close()
+        trouble = f"HTTP {error.code}"
+    except HTTPException as error:
+        trouble = repr(error)
+    raise OSError(f"{url}: {trouble}")  # outside of what was raised, whose frames hold the connection
 
 
 def host_of(url: str) -> Host:

@@ -1,6 +1,8 @@
 """Each way in which a host or a store can fail, alone: what the follower makes of it, end to end over a socket."""
 
 import asyncio
+import socket
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -153,6 +155,60 @@ def test_garbage_is_delivered_as_it_came_and_stops_nothing(wire: str) -> None:
     taken, _ = run(through(wire, Faults(fates=[Cut(8)]), lines=lines))
     assert {it.payload for it in taken.items if isinstance(it, BadEvent)} == set(garbage)
     assert sum(taken.said.status.bad.values()) >= len(garbage)
+
+
+@WIRES
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"\xff\x00nonsense\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort",
+        b"HTTP/1.1 302 Found\r\nLocation: gopher://x\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nno zstd..",
+    ],
+)
+def test_a_host_that_talks_nonsense_is_lost_and_tried_again(wire: str, answer: bytes) -> None:
+    """To whoever asks for a dictionary, and to whoever wants a websocket."""
+    asked: list[bytes] = []
+    followers: list[Follower] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readuntil(b"\r\n\r\n")).split()[1])
+        writer.write(answer)
+        writer.close()
+        if [b"subscribe" in it for it in asked].count(True) == 3:
+            followers[0].interrupt()
+
+    async def test() -> None:
+        async with await asyncio.start_server(talk, "127.0.0.1", 0) as server, asyncio.timeout(20):
+            host = host_of(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}{wire}")
+            followers.append(Follower(follow([host], [], pause_us=10_000), Taken().deliver))
+            assert await followers[0].follow() == ""
+
+    run(test())
+    assert followers[0].status.connections == 0
+    assert followers[0].status.last_error
+
+
+def test_an_interrupted_follower_leaves_nothing_to_be_waited_for() -> None:
+    """A host that keeps its dictionary to itself is waited for in a thread."""
+    callers: list[socket.socket] = []
+
+    async def test() -> float:
+        following = Follower(follow([host_of(f"ws://127.0.0.1:{silent.getsockname()[1]}")], []), Taken().deliver)
+        at_work = asyncio.create_task(following.follow())
+        callers.append((await asyncio.get_running_loop().sock_accept(silent))[0])
+        following.interrupt()
+        assert await at_work == ""
+        return time.monotonic()
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.setblocking(False)
+        ended_s = asyncio.run(test())
+        callers[0].close()
+    assert time.monotonic() - ended_s < follower.FETCH_S / 2
 
 
 @WIRES
