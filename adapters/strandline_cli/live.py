@@ -18,6 +18,7 @@ from rich.console import Group
 from rich.text import Text
 
 from strandline.session import Filter, Host
+from strandline.syntax import Did
 from strandline_cli.loop import hush
 from strandline_cli.show import by_reason, card, console, text, when
 from strandline_cli.stop import Stopped, answering
@@ -79,7 +80,15 @@ def hosts_of(sources: Sequence[str], hint: str) -> list[Host]:
 
 
 def wanted_of(collections: Sequence[str], dids: Sequence[str]) -> Filter:
-    """Return what is to be asked for; `*` among the collections is all of them."""
+    """
+    Return what is to be asked for; `*` among the collections is all of them.
+
+    Raises:
+        click.UsageError: a did is none.
+    """
+    for it in dids:
+        if not Did.matches(it):
+            raise click.BadParameter(f"{it!r} is no did: write did:plc:… or did:web:….", param_hint="--dids")
     return Filter(collections=() if "*" in collections else tuple(collections), dids=tuple(dids))
 
 

@@ -207,6 +207,8 @@ class Follower:
                 max_size=MAX_FRAME_BYTES + ENVELOPE_BYTES,
                 max_queue=MAX_QUEUE,
             )
+            if it.hello is not None:
+                await socket.send(it.hello)
         except InvalidStatus as refused:
             happening = _refusal(refused)
             self.status.last_error = f"HTTP {happening.status} {happening.error} {happening.message}".rstrip()

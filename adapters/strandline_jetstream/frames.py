@@ -17,11 +17,14 @@ from urllib.request import urlopen
 import zstandard
 
 from strandline.event import MAX_LINE_BYTES, BadEvent
+from strandline.masking import masked
 from strandline.session import Host
 
 __all__ = ["Unpacker", "dictionary_of", "host_of"]
 
 MAX_DICTIONARY_BYTES: Final = 4 * 1024 * 1024
+MAX_WINDOW_BYTES: Final = 8 * 1024 * 1024
+"""What a frame may ask to be kept while it is unpacked."""
 FETCH_S: Final = 10.0
 
 
@@ -30,7 +33,7 @@ class Unpacker:
 
     def __init__(self, dictionary: bytes | None = None) -> None:
         data = None if dictionary is None else zstandard.ZstdCompressionDict(dictionary)
-        self._zstd = zstandard.ZstdDecompressor(dict_data=data)
+        self._zstd = zstandard.ZstdDecompressor(dict_data=data, max_window_size=MAX_WINDOW_BYTES)
 
     def line(self, frame: str | bytes) -> bytes | BadEvent:
         """
@@ -95,10 +98,16 @@ def host_of(url: str) -> Host:
     Host(url='wss://jetstream.example', generation='v1')
 
     Raises:
-        ValueError: it is no URL of a websocket, or has another path.
+        ValueError: it is no URL of a websocket, or has another path, or a login.
     """
-    parts = urlsplit(url)
-    path = parts.path.rstrip("/")
-    if parts.scheme not in ("ws", "wss") or not parts.netloc or path not in ("", "/subscribe") or parts.query:
-        raise ValueError(f"{url!r} is no Jetstream: write wss://HOST for v2, wss://HOST/subscribe for v1")
-    return Host(f"{parts.scheme}://{parts.netloc}", "v1" if path else "v2")
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in ("ws", "wss") and bool(parts.hostname) and "@" not in parts.netloc and parts.port != 0
+    except ValueError:  # its port or its address is none
+        fits = False
+    path = parts.path.rstrip("/") if fits else ""
+    if not fits or path not in ("", "/subscribe") or parts.query or parts.fragment:
+        raise ValueError(
+            f"{masked(url)!r} is no Jetstream: write wss://HOST for v2, wss://HOST/subscribe for v1; it needs no login"
+        )
+    return Host(f"{parts.scheme}://{parts.netloc.lower()}", "v1" if path else "v2")

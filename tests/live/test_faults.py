@@ -24,6 +24,7 @@ from strandline.errors import (
 from strandline.event import Account, BadEvent, Commit, Control, Decoded, Event
 from strandline.forum import SCHEMA
 from strandline.forum.world import world
+from strandline.ingest import cursors_of
 from strandline.jobs import STEP
 from strandline.session import Filter, Place, follow
 from strandline.wire import to_v1
@@ -300,6 +301,49 @@ def test_what_is_asked_for_is_what_comes(wire: str) -> None:
     taken = Taken(until=lambda it: end in it.items)
     run(through(wire, Faults(), lines=[*log, to_v1(end)], taken=taken, wanted=wanted))
     assert {it.collection for it in taken.items if isinstance(it, Commit)} == expected < told
+
+
+@WIRES
+def test_markers_move_the_place_while_nothing_of_ours_happens(wire: str) -> None:
+    """Else it would fall behind what the host still has, since collections filter all but what is said of accounts."""
+    markers = [
+        Account(did=f"did:web:m{at}.example", active=True, time_us=T + at, relay_seq=at, seen_us=T + at * 10**6 + 1)
+        for at in range(20)
+    ]
+    lines = [to_v1(it) for pair in zip(events(20), markers, strict=True) for it in pair]
+
+    async def test() -> Place:
+        ingest = Ingest(MemoryStore(layout_of(SCHEMA)), SCHEMA)
+
+        async def deliver(items: Sequence[Decoded], place: Place | None) -> None:
+            await ingest.fold(items, cursors_of(place) if place else None)
+            if markers[-1] in items:
+                following.interrupt()
+
+        async with serving(lines) as jetstream, asyncio.timeout(20):
+            host = host_of(f"{jetstream.url}{wire}")
+            wanted = Filter(collections=("social.coves.community.*",))
+            following = Follower(follow([host], [], wanted=wanted), deliver)
+            assert await following.follow() == ""
+            [place] = await ingest.places([host.source])
+        assert ingest.outcome.read == len(markers), "commits are filtered, and nothing else"
+        return place
+
+    place = run(test())
+    last_us = markers[-1].seen_us
+    assert (place.position, place.seen_us) == (last_us if wire else len(lines), last_us)
+
+
+def test_many_dids_are_asked_for_of_v1_too() -> None:
+    """More than a URL holds: they go in a message, before which nothing comes."""
+    wanted = Filter(dids=(LOG[1].did, *(f"did:web:nobody{at}.example" for at in range(1_000))))
+    ours = {it.rkey for it in LOG if it.did == LOG[1].did}
+    taken, jetstream = run(
+        through("/subscribe", Faults(fates=[Cut(7)]), taken=Taken(until=lambda it: it.commits >= ours), wanted=wanted)
+    )
+    assert taken.commits == ours
+    assert all("requireHello=true" in it for it in jetstream.asked)
+    assert len(jetstream.asked) == 2
 
 
 @pytest.mark.parametrize("kind", [StoreUnavailable, StoreInterrupted, StoreLocked])

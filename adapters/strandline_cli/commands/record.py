@@ -46,7 +46,9 @@ FLUSH_S: Final = 1.0
 )
 @click.argument("source", metavar="URL")
 @click.option("-o", "--out", metavar="FILE", required=True, help="A new file; .gz and .zst are packed.")
-@click.option("--events", type=click.IntRange(1), help="End once so many events have come.")
+@click.option(
+    "--events", type=click.IntRange(1), help="End once so many events have come; all of the last batch are kept."
+)
 @collections_option
 @dids_option
 @compress_option
