@@ -64,7 +64,7 @@ async def _stoppable(coroutine: Coroutine[Any, Any, T]) -> T:
     def stop(number: int) -> None:
         came.append(number)
         hush(loop)
-        if len(came) > 1 or current_task(loop) is task:
+        if len(came) == 1 and current_task(loop) is task:
             raise Stopped(number)
         loop.call_soon_threadsafe(task.cancel)
 

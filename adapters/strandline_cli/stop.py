@@ -43,8 +43,9 @@ class Stopped(BaseException):
 
 class _State:
     answer: Answer | None = None
-    held = told = False
+    held = told = watched = False
     waiting: int | None = None
+    came = 0
 
 
 _state: Final = _State()
@@ -59,7 +60,7 @@ def stoppable(*, for_good: bool = False) -> Iterator[None]:
         for_good: The process ends with the block: how signals were answered before is not brought back.
     """
     before = {number: signal.signal(number, _arrived) for number in SIGNALS}
-    _state.told = False
+    _state.told, _state.watched, _state.came = False, False, 0
     try:
         yield
     finally:
@@ -97,11 +98,13 @@ def ending_within(seconds: float) -> Iterator[None]:
     theirs.setblocking(False)
     before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
     Thread(target=_watch, args=(ours, seconds), daemon=True).start()
+    _state.watched = True
     try:
         yield
     finally:
         signal.set_wakeup_fd(before)
         theirs.close()
+        _state.watched = _state.came > 0
 
 
 def leave(hint: str = "") -> None:
@@ -113,11 +116,12 @@ def leave(hint: str = "") -> None:
 
 
 def _arrived(number: int, _: FrameType | None) -> None:
+    _state.came += 1
     if _state.held and _state.waiting is None:
         _state.waiting = number
     elif _state.answer is not None:
         _state.answer(number)
-    else:
+    elif _state.came == 1 or not _state.watched:  # what is raised as an object dies is only printed: once is enough
         raise Stopped(number)
 
 
