@@ -9,7 +9,7 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from strandline_cli.stop import Stopped, answering
+from strandline_cli.stop import Stopped, answering, may_raise
 
 if TYPE_CHECKING:  # a command that asks no store is spared its import
     import asyncio
@@ -64,7 +64,7 @@ async def _stoppable(coroutine: Coroutine[Any, Any, T]) -> T:
     def stop(number: int) -> None:
         came.append(number)
         hush(loop)
-        if len(came) == 1 and current_task(loop) is task:
+        if len(came) == 1 and may_raise() and current_task(loop) is task:
             raise Stopped(number)
         loop.call_soon_threadsafe(task.cancel)
 

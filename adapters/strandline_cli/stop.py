@@ -19,7 +19,7 @@ from threading import Thread
 from types import FrameType
 from typing import Final
 
-__all__ = ["Stopped", "answering", "ending_within", "held", "leave", "stoppable"]
+__all__ = ["Stopped", "answering", "ending_within", "held", "leave", "may_raise", "stoppable"]
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -121,8 +121,13 @@ def _arrived(number: int, _: FrameType | None) -> None:
         _state.waiting = number
     elif _state.answer is not None:
         _state.answer(number)
-    elif _state.came == 1 or not _state.watched:  # what is raised as an object dies is only printed: once is enough
+    elif may_raise():
         raise Stopped(number)
+
+
+def may_raise() -> bool:
+    """Tell whether a signal may raise: but for the first it need not where the end is watched, and may cut a close."""
+    return _state.came == 1 or not _state.watched
 
 
 def _watch(told: socket.socket, seconds: float) -> None:
