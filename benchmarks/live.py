@@ -3,13 +3,15 @@ From the socket to committed rows: how many events a second, and how long until 
 
 A second process writes the frames of a made-up forum's log to a socket, at a given rate or as fast as they are taken;
 the follower of `strandline run` takes them into a store. An event's latency counts from when it was due to be sent, so
-that what piles up is counted, until its batch is committed; one clock serves both processes. `bare` receives frames
-and does nothing with them: the limit of the socket in this language. `--queue` tries out how many frames the websocket
-itself should hold.
+that what piles up is counted, until its batch is committed; one clock serves both processes. PostgreSQL keeps its own
+defaults: it waits for its disk. `bare` receives frames and does nothing with them: the limit of the socket in this
+language. As fast as it goes is a flood, in which batches are as great as they get and latency means nothing; the row
+after it is at 0.8 of that rate. `--queue` tries out how many frames the websocket itself should hold.
 
     python benchmarks/live.py                          some seconds of each
     python benchmarks/live.py --full                   a minute of each
-    python benchmarks/live.py --memory 600 --rate 2000 the memory over ten minutes
+    python benchmarks/live.py --store postgres --frames zstd --rate 2000 --full
+    python benchmarks/live.py --memory 600 --rate 2000 the memory over ten minutes, of the last frames and store named
 """
 
 import argparse
@@ -45,6 +47,10 @@ from strandline_jetstream.frames import dictionary_of
 
 ACCEPTS = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 TICK_S = 0.002
+AT_MOST = 15_000
+"""Events a second that a flood is made of; a store that takes more in has its last ones measured early."""
+SHARE = 0.8
+BARE = 200_000
 QUEUES = (1, 16, 64, 256, 1024, 4096)
 
 
@@ -132,11 +138,14 @@ class Measured:
             before = until
 
 
-async def live(store_url: str, events: int, packed: bool, rate: float, watch_s: float = 0) -> Measured:
+async def live(store_url: str, seconds: float, packed: bool, rate: float, watch_s: float = 0) -> Measured:
+    """Take in what comes in so many seconds; of a flood, rate 0, as much as that is time for."""
     measured = Measured(rate=rate)
+    events = int((rate or AT_MOST) * seconds)
     store = await open_store(store_url, SCHEMA)
     ingest = Ingest(store, SCHEMA)
     total, next_s = 0, time.monotonic()
+    flood_s = None if rate else seconds
 
     async def deliver(items: Sequence[Decoded], place: Place | None) -> None:
         nonlocal total, next_s
@@ -146,7 +155,7 @@ async def live(store_url: str, events: int, packed: bool, rate: float, watch_s: 
         if watch_s and time.monotonic() >= next_s:
             measured.memory_mb.append(resident_mb())
             next_s = time.monotonic() + watch_s
-        if total >= events:
+        if total >= events or (flood_s is not None and time.monotonic() - measured.seen[0][1] > flood_s):
             following.interrupt()
 
     with served(events, packed, rate) as (url, pipe):
@@ -184,7 +193,7 @@ def stores(kinds: Sequence[str]) -> Iterator[Callable[[str], str]]:
         if "postgres" in kinds:
             from strandline_postgres.testing import started
 
-            server = stack.enter_context(started(18))
+            server = stack.enter_context(started(18, durable=True))
 
         def new(kind: str) -> str:
             if kind == "memory":
@@ -197,24 +206,24 @@ def stores(kinds: Sequence[str]) -> Iterator[Callable[[str], str]]:
         yield new
 
 
-def report(kinds: Sequence[str], seconds: float, rates: Sequence[float]) -> None:
-    top = int(max(rates) * seconds) if len(rates) > 2 else int(12_000 * seconds)
+def report(kinds: Sequence[str], frames: Sequence[str], seconds: float, rates: Sequence[float]) -> None:
     with stores(kinds) as new:
         print(f"{'store':10}{'frames':8}{'events/s':>12}{'of bare':>10}{'p50 ms':>10}{'p99 ms':>10}")
-        for packed in (False, True):
-            how = "zstd" if packed else "plain"
-            limit = asyncio.run(bare(top, packed))
-            print(f"{'bare':10}{how:8}{limit:12,.0f}{1:10.3f}")
+        for how in frames:
+            limit = asyncio.run(bare(BARE, how == "zstd"))
+            print(f"{'bare':10}{how:8}{limit:12,.0f}{1:10.3f}", flush=True)
             for kind in kinds:
-                fast = asyncio.run(live(new(kind), top, packed, 0))
-                print(f"{kind:10}{how:8}{fast.per_s:12,.0f}{fast.per_s / limit:10.3f}   as fast as it goes", flush=True)
                 for rate in rates:
-                    it = asyncio.run(live(new(kind), int(rate * seconds), packed, rate))
-                    late = f"{it.latency_ms(0.5):10.1f}{it.latency_ms(0.99):10.1f}"
-                    print(
-                        f"{kind:10}{how:8}{it.per_s:12,.0f}{it.per_s / limit:10.3f}{late}   at {rate:,.0f}/s",
-                        flush=True,
-                    )
+                    it = asyncio.run(live(new(kind), seconds, how == "zstd", rate))
+                    show(kind, how, limit, it)
+                    if not rate:
+                        show(kind, how, limit, asyncio.run(live(new(kind), seconds, how == "zstd", SHARE * it.per_s)))
+
+
+def show(kind: str, how: str, limit: float, it: Measured) -> None:
+    late = f"{it.latency_ms(0.5):10.1f}{it.latency_ms(0.99):10.1f}   at {it.rate:,.0f}/s" if it.rate else ""
+    said = late or f"{'':20}   as fast as it goes"
+    print(f"{kind:10}{how:8}{it.per_s:12,.0f}{it.per_s / limit:10.3f}{said}", flush=True)
 
 
 async def decoded(events: int) -> float:
@@ -245,22 +254,24 @@ def queues(events: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--store", action="append", choices=["memory", "sqlite", "postgres"])
+    parser.add_argument("--frames", action="append", choices=["plain", "zstd"])
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--full", action="store_true", help="a minute of each")
-    parser.add_argument("--rate", type=float, action="append", help="events a second; 500 and 2,000 unless told")
+    parser.add_argument("--rate", type=float, action="append", help="events a second, 0 for as fast as it goes")
     parser.add_argument("--queue", type=int, metavar="EVENTS", help="try out the websocket's queue with so many events")
     parser.add_argument("--memory", type=float, metavar="SECONDS", help="watch the memory for so long")
     told = parser.parse_args()
-    rates = told.rate or [500.0, 2000.0]
-    kinds = told.store or ["sqlite", "postgres"]
+    rates = told.rate or [500.0, 2000.0, 0.0]
+    kinds, frames = told.store or ["sqlite", "postgres"], told.frames or ["plain", "zstd"]
     if told.queue:
         queues(told.queue)
     elif told.memory:
         with stores(kinds) as new:
-            it = asyncio.run(live(new(kinds[0]), int(rates[-1] * told.memory), True, rates[-1], told.memory / 20))
+            packed = frames[-1] == "zstd"
+            it = asyncio.run(live(new(kinds[-1]), told.memory, packed, rates[-1], told.memory / 20))
         print(f"MB over {told.memory:.0f} s at {rates[-1]:,.0f}/s: " + " ".join(f"{mb:.0f}" for mb in it.memory_mb))
     else:
-        report(kinds, 60.0 if told.full else told.seconds, rates)
+        report(kinds, frames, 60.0 if told.full else told.seconds, rates)
 
 
 if __name__ == "__main__":

@@ -34,4 +34,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _MISSING
     except KeyboardInterrupt:
         return _STOPPED
-    return run(sys.argv[1:] if arguments is None else arguments)
+    return run(arguments)

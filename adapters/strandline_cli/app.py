@@ -14,7 +14,7 @@ import click
 from strandline_cli.command import LazyGroup
 from strandline_cli.exit import BUG, CODES, OK, OUTPUT, code_of, telling
 from strandline_cli.loop import one_loop
-from strandline_cli.stop import Stopped, stoppable
+from strandline_cli.stop import Stopped, leave, stoppable
 
 __all__ = ["SECTIONS", "run", "strandline"]
 
@@ -91,21 +91,23 @@ def strandline(url: str | None) -> None:
     del url  # read by the subcommands, off the context
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run the command and return its exit code; errors are told on standard error."""
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command, by default that of the process; return its exit code. Errors are told on standard error."""
     if "_STRANDLINE_COMPLETE" in os.environ:
         return _complete(os.environ["_STRANDLINE_COMPLETE"])
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    with stoppable(), one_loop():
+    with stoppable(for_good=arguments is None):
         try:
-            code = _invoke(arguments)
-            sys.stdout.flush()
+            with one_loop():
+                code = _invoke(sys.argv[1:] if arguments is None else arguments)
+                sys.stdout.flush()
         except BrokenPipeError:
             code = _let_go(sys.stdout.fileno(), OK)
         except Stopped as stopped:
-            code = _stopped(stopped)
+            leave(stopped.hint)
+            code = stopped.code
         except Exception as error:  # noqa: BLE001  # the outermost: it becomes an exit code
             code = _failed(error)
     return code
@@ -118,11 +120,6 @@ def _invoke(arguments: Sequence[str]) -> int:
     except click.exceptions.Exit as done:
         return done.exit_code
     return OK
-
-
-def _stopped(stopped: Stopped) -> int:
-    print(f"strandline: stopped{': ' if stopped.hint else ''}{stopped.hint}", file=sys.stderr)
-    return stopped.code
 
 
 def _failed(error: Exception) -> int:

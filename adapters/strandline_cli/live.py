@@ -2,13 +2,12 @@
 Following a Jetstream from the command line: what `run` and `record` share.
 
 A signal ends it after the batch in hand, if that is done within a second; else, or at a second signal, the batch is
-given up, whose rows and place are committed together or not at all. On a terminal a line tells how it goes, as JSON if
-asked; in a pipe nothing but the summary at the end does.
+given up, whose rows and place are committed together or not at all. Whatever then still hangs is left behind. On a
+terminal a line tells how it goes, as JSON if asked; in a pipe nothing but the summary at the end does.
 """
 
 import asyncio
 import json
-import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,13 +18,16 @@ from rich.console import Group
 from rich.text import Text
 
 from strandline.session import Filter, Host
+from strandline.syntax import Did
+from strandline_cli.loop import hush
 from strandline_cli.show import by_reason, card, console, text, when
-from strandline_cli.stop import SIGNALS, Stopped
+from strandline_cli.stop import Stopped, answering
 
 if TYPE_CHECKING:  # it needs an extra
     from strandline_jetstream import Follower, Status
 
 __all__ = [
+    "END_S",
     "collections_option",
     "compress_option",
     "dids_option",
@@ -39,7 +41,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 FORUM: Final = "social.coves.*"
 GRACE_S: Final = 1.0
-"""So long a batch in hand may take once a signal has come; to close a connection may take as long again."""
+"""So long a batch in hand may take once a signal has come."""
+END_S: Final = 1.75
+"""So long after a signal it is over, whatever it hangs in: in a file that is locked, a server that answers nothing."""
 
 dids_option = click.option("--dids", metavar="DID", multiple=True, help="Ask for these repos alone; may be repeated.")
 compress_option = click.option("--no-compress", is_flag=True, help="Ask for plain text instead of zstd.")
@@ -76,7 +80,15 @@ def hosts_of(sources: Sequence[str], hint: str) -> list[Host]:
 
 
 def wanted_of(collections: Sequence[str], dids: Sequence[str]) -> Filter:
-    """Return what is to be asked for; `*` among the collections is all of them."""
+    """
+    Return what is to be asked for; `*` among the collections is all of them.
+
+    Raises:
+        click.UsageError: a did is none.
+    """
+    for it in dids:
+        if not Did.matches(it):
+            raise click.BadParameter(f"{it!r} is no did: write did:plc:… or did:web:….", param_hint="--dids")
     return Filter(collections=() if "*" in collections else tuple(collections), dids=tuple(dids))
 
 
@@ -113,20 +125,17 @@ def _interrupting(follower: "Follower", following: "asyncio.Task[str]") -> Itera
     arrived: list[int] = []
     loop = asyncio.get_running_loop()
 
-    def stop(number: int) -> None:
-        arrived.append(number)
+    def interrupt() -> None:
         follower.interrupt()
         loop.call_later(GRACE_S if len(arrived) == 1 else 0, following.cancel)
 
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    for number in SIGNALS:
-        loop.add_signal_handler(number, stop, number)
-    try:
+    def stop(number: int) -> None:
+        arrived.append(number)
+        hush(loop)
+        loop.call_soon_threadsafe(interrupt)
+
+    with answering(stop):
         yield arrived
-    finally:
-        for number, handler in before.items():
-            loop.remove_signal_handler(number)
-            signal.signal(number, handler)
 
 
 def _summarise(status: "Status", status_json: bool) -> None:

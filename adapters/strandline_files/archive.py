@@ -142,7 +142,8 @@ def _zstd(name: str) -> ModuleType:
 
 def _unusable(name: str, error: OSError, verb: str) -> LogError:
     if isinstance(error, FileNotFoundError):
-        return LogError(f"{name!r} does not exist: check the path; `-` is standard input")
+        told = "does not exist: check the path; `-` is standard input"
+        return LogError(f"{name!r} {told if verb == 'read' else 'cannot be written: there is no such folder'}")
     if isinstance(error, IsADirectoryError):
         return LogError(f"{name!r} is a directory: name a file in it")
     if isinstance(error, PermissionError):

@@ -19,7 +19,7 @@ __all__ = ["Connection"]
 
 BATCH: Final = 20_000
 AGE_S: Final = 0.05
-GATHER_S: Final = 0.005
+GATHER_S: Final = 0.02
 """So long frames are read, at least, before those that came meanwhile are taken."""
 
 BUFFERED: Final = 40_000

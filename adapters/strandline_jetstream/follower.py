@@ -13,7 +13,9 @@ import json
 import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Final
+from concurrent.futures import Future
+from threading import Thread
+from typing import Final, TypeVar
 
 import zstandard
 from websockets.asyncio.client import connect
@@ -52,6 +54,8 @@ from strandline_jetstream.status import Status
 
 __all__ = ["Follower"]
 
+T = TypeVar("T")
+
 PASSING: Final = (StoreInterrupted, StoreLocked, StoreUnavailable)
 """Trouble of a store that may pass."""
 MAX_QUEUE: Final = 64
@@ -61,6 +65,8 @@ ENVELOPE_BYTES: Final = 64 * 1024
 FIRST_PAUSE_S: Final = 0.25
 LONGEST_PAUSE_S: Final = 30.0
 PATIENCE_S: Final = 300.0
+FETCH_S: Final = 10.0
+"""So long a dictionary may take; then it is done without."""
 
 
 class Follower:
@@ -201,6 +207,8 @@ class Follower:
                 max_size=MAX_FRAME_BYTES + ENVELOPE_BYTES,
                 max_queue=MAX_QUEUE,
             )
+            if it.hello is not None:
+                await socket.send(it.hello)
         except InvalidStatus as refused:
             happening = _refusal(refused)
             self.status.last_error = f"HTTP {happening.status} {happening.error} {happening.message}".rstrip()
@@ -220,7 +228,7 @@ class Follower:
 
     async def _fetch(self, host: Host) -> Fetched:
         try:
-            number, data = await asyncio.to_thread(dictionary_of, host)
+            number, data = await asyncio.wait_for(_left_behind(lambda: dictionary_of(host)), FETCH_S)
         except (OSError, ValueError, zstandard.ZstdError) as error:
             self.status.last_error = f"no dictionary: {error}"
             return Fetched(None)
@@ -268,6 +276,21 @@ class Follower:
                 self.status.events += 1
         self.status.seen_us = it.place.seen_us if it.place else self.status.seen_us
         self.status.queue = len(self._connection) if self._connection else 0
+
+
+def _left_behind(work: Callable[[], T]) -> "asyncio.Future[T]":
+    """Do what waits for the network in a thread that nobody waits for at the end, unlike those of the event loop."""
+    done = Future[T]()
+
+    def do() -> None:
+        done.set_running_or_notify_cancel()
+        try:
+            done.set_result(work())
+        except Exception as error:  # noqa: BLE001  # told to whoever waits
+            done.set_exception(error)
+
+    Thread(target=do, daemon=True).start()
+    return asyncio.wrap_future(done)
 
 
 def _refusal(error: InvalidStatus) -> Refused:

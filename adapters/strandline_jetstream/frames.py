@@ -7,19 +7,24 @@ all, is bad. Nothing is unpacked further than that bound.
 Source: https://github.com/bluesky-social/jetstream (README, `getZstdDictionary`)
 """
 
+from http.client import HTTPException
 from importlib.resources import files
 from typing import Final
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import zstandard
 
 from strandline.event import MAX_LINE_BYTES, BadEvent
+from strandline.masking import masked
 from strandline.session import Host
 
 __all__ = ["Unpacker", "dictionary_of", "host_of"]
 
 MAX_DICTIONARY_BYTES: Final = 4 * 1024 * 1024
+MAX_WINDOW_BYTES: Final = 8 * 1024 * 1024
+"""What a frame may ask to be kept while it is unpacked."""
 FETCH_S: Final = 10.0
 
 
@@ -28,7 +33,7 @@ class Unpacker:
 
     def __init__(self, dictionary: bytes | None = None) -> None:
         data = None if dictionary is None else zstandard.ZstdCompressionDict(dictionary)
-        self._zstd = zstandard.ZstdDecompressor(dict_data=data)
+        self._zstd = zstandard.ZstdDecompressor(dict_data=data, max_window_size=MAX_WINDOW_BYTES)
 
     def line(self, frame: str | bytes) -> bytes | BadEvent:
         """
@@ -68,9 +73,21 @@ def dictionary_of(host: Host) -> tuple[int, bytes]:
         data = files("strandline_jetstream").joinpath("legacy_subscribe.zdict").read_bytes()
     else:
         url = host.url.rstrip("/").replace("ws", "http", 1)
-        with urlopen(f"{url}/xrpc/network.bsky.jetstream.getZstdDictionary", timeout=FETCH_S) as answer:
-            data = answer.read(MAX_DICTIONARY_BYTES)
+        data = _answer(f"{url}/xrpc/network.bsky.jetstream.getZstdDictionary")
     return zstandard.ZstdCompressionDict(data, dict_type=zstandard.DICT_TYPE_FULLDICT).dict_id(), data
+
+
+def _answer(url: str) -> bytes:
+    try:
+        with urlopen(url, timeout=FETCH_S) as answer:
+            data: bytes = answer.read(MAX_DICTIONARY_BYTES)
+            return data
+    except HTTPError as error:
+        error.close()
+        trouble = f"HTTP {error.code}"
+    except HTTPException as error:
+        trouble = repr(error)
+    raise OSError(f"{url}: {trouble}")  # outside of what was raised, whose frames hold the connection
 
 
 def host_of(url: str) -> Host:
@@ -81,10 +98,16 @@ def host_of(url: str) -> Host:
     Host(url='wss://jetstream.example', generation='v1')
 
     Raises:
-        ValueError: it is no URL of a websocket, or has another path.
+        ValueError: it is no URL of a websocket, or has another path, or a login.
     """
-    parts = urlsplit(url)
-    path = parts.path.rstrip("/")
-    if parts.scheme not in ("ws", "wss") or not parts.netloc or path not in ("", "/subscribe") or parts.query:
-        raise ValueError(f"{url!r} is no Jetstream: write wss://HOST for v2, wss://HOST/subscribe for v1")
-    return Host(f"{parts.scheme}://{parts.netloc}", "v1" if path else "v2")
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in ("ws", "wss") and bool(parts.hostname) and "@" not in parts.netloc and parts.port != 0
+    except ValueError:  # its port or its address is none
+        fits = False
+    path = parts.path.rstrip("/") if fits else ""
+    if not fits or path not in ("", "/subscribe") or parts.query or parts.fragment:
+        raise ValueError(
+            f"{masked(url)!r} is no Jetstream: write wss://HOST for v2, wss://HOST/subscribe for v1; it needs no login"
+        )
+    return Host(f"{parts.scheme}://{parts.netloc.lower()}", "v1" if path else "v2")

@@ -17,6 +17,7 @@ decision stands here, and can be tried without waiting.
 Source: https://github.com/bluesky-social/jetstream (README, specs/client.md)
 """
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Final, Literal
@@ -70,6 +71,8 @@ MAX_FRAME_BYTES: Final = 32 * 1024 * 1024
 """Of a greater frame nothing is taken."""
 TOO_BIG: Final = 1009
 """The code with which a connection is closed for a frame that is too big."""
+MAX_FILTER: Final = 4096
+"""Of v1, a filter that takes more characters of a URL is sent as a message: longer URLs are refused on the way."""
 LOSSES_A_HOST: Final = 3
 """How often in a row a host may fail before the next is tried."""
 
@@ -179,11 +182,20 @@ Happening = Waited | Opened | Arrived | Ponged | Closed | Refused | Fetched | In
 
 @frozen
 class Connect:
-    """Connect to this URL; frames are zstd with this dictionary, None for plain text."""
+    """
+    Connect to a URL.
+
+    Attributes:
+        url: With all that is asked for.
+        host: Whose it is.
+        dictionary: By which frames are zstd; None for plain text.
+        hello: A message to be sent first; None for none.
+    """
 
     url: str
     host: Host
     dictionary: int | None
+    hello: str | None = None
 
 
 @frozen
@@ -353,7 +365,8 @@ def _connecting(session: Session) -> tuple[Session, list[Step]]:
     query = urlencode(parameters)
     url = f"{host.url.rstrip('/')}{path}{'?' if query else ''}{query}"
     dictionary = session.dictionary if session.packed else None
-    return evolve(session, asked_us=asked_us, connected=False), [Connect(url, host, dictionary)]
+    hello = _hello(session) if _HELLO in parameters else None
+    return evolve(session, asked_us=asked_us, connected=False), [Connect(url, host, dictionary, hello)]
 
 
 def _cursor(session: Session) -> tuple[int | None, int | None]:
@@ -373,7 +386,15 @@ def _cursor(session: Session) -> tuple[int | None, int | None]:
 def _said_v1(session: Session) -> tuple[str, list[tuple[str, str]]]:
     said = [("wantedCollections", it) for it in session.wanted.collections]
     said += [("wantedDids", it) for it in session.wanted.dids]
+    said = [_HELLO] if len(urlencode(said)) > MAX_FILTER else said
     return "/subscribe", said + ([("compress", "true")] if session.packed else [])
+
+
+def _hello(session: Session) -> str:
+    """Return the message that says what is wanted; it takes the place of all that the URL says of that."""
+    wanted = {"wantedCollections": session.wanted.collections, "wantedDids": session.wanted.dids}
+    payload = wanted | {"maxMessageSizeBytes": MAX_FRAME_BYTES if session.choked else 0}
+    return json.dumps({"type": "options_update", "payload": payload})
 
 
 def _said_v2(session: Session) -> tuple[str, list[tuple[str, str]]]:
@@ -383,6 +404,7 @@ def _said_v2(session: Session) -> tuple[str, list[tuple[str, str]]]:
     return "/xrpc/network.bsky.jetstream.subscribeEvents", said
 
 
+_HELLO: Final = ("requireHello", "true")
 _SAID: Final = {"v1": _said_v1, "v2": _said_v2}
 
 

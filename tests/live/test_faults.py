@@ -1,6 +1,8 @@
 """Each way in which a host or a store can fail, alone: what the follower makes of it, end to end over a socket."""
 
 import asyncio
+import socket
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -22,6 +24,7 @@ from strandline.errors import (
 from strandline.event import Account, BadEvent, Commit, Control, Decoded, Event
 from strandline.forum import SCHEMA
 from strandline.forum.world import world
+from strandline.ingest import cursors_of
 from strandline.jobs import STEP
 from strandline.session import Filter, Place, follow
 from strandline.wire import to_v1
@@ -156,6 +159,60 @@ def test_garbage_is_delivered_as_it_came_and_stops_nothing(wire: str) -> None:
 
 
 @WIRES
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"\xff\x00nonsense\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort",
+        b"HTTP/1.1 302 Found\r\nLocation: gopher://x\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nno zstd..",
+    ],
+)
+def test_a_host_that_talks_nonsense_is_lost_and_tried_again(wire: str, answer: bytes) -> None:
+    """To whoever asks for a dictionary, and to whoever wants a websocket."""
+    asked: list[bytes] = []
+    followers: list[Follower] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readuntil(b"\r\n\r\n")).split()[1])
+        writer.write(answer)
+        writer.close()
+        if [b"subscribe" in it for it in asked].count(True) == 3:
+            followers[0].interrupt()
+
+    async def test() -> None:
+        async with await asyncio.start_server(talk, "127.0.0.1", 0) as server, asyncio.timeout(20):
+            host = host_of(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}{wire}")
+            followers.append(Follower(follow([host], [], pause_us=10_000), Taken().deliver))
+            assert await followers[0].follow() == ""
+
+    run(test())
+    assert followers[0].status.connections == 0
+    assert followers[0].status.last_error
+
+
+def test_an_interrupted_follower_leaves_nothing_to_be_waited_for() -> None:
+    """A host that keeps its dictionary to itself is waited for in a thread."""
+    callers: list[socket.socket] = []
+
+    async def test() -> float:
+        following = Follower(follow([host_of(f"ws://127.0.0.1:{silent.getsockname()[1]}")], []), Taken().deliver)
+        at_work = asyncio.create_task(following.follow())
+        callers.append((await asyncio.get_running_loop().sock_accept(silent))[0])
+        following.interrupt()
+        assert await at_work == ""
+        return time.monotonic()
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.setblocking(False)
+        ended_s = asyncio.run(test())
+        callers[0].close()
+    assert time.monotonic() - ended_s < follower.FETCH_S / 2
+
+
+@WIRES
 def test_a_frame_that_is_too_big_is_told_and_got_past(wire: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(follower, "MAX_FRAME_BYTES", 1024)
     monkeypatch.setattr(follower, "ENVELOPE_BYTES", 0)
@@ -244,6 +301,49 @@ def test_what_is_asked_for_is_what_comes(wire: str) -> None:
     taken = Taken(until=lambda it: end in it.items)
     run(through(wire, Faults(), lines=[*log, to_v1(end)], taken=taken, wanted=wanted))
     assert {it.collection for it in taken.items if isinstance(it, Commit)} == expected < told
+
+
+@WIRES
+def test_markers_move_the_place_while_nothing_of_ours_happens(wire: str) -> None:
+    """Else it would fall behind what the host still has, since collections filter all but what is said of accounts."""
+    markers = [
+        Account(did=f"did:web:m{at}.example", active=True, time_us=T + at, relay_seq=at, seen_us=T + at * 10**6 + 1)
+        for at in range(20)
+    ]
+    lines = [to_v1(it) for pair in zip(events(20), markers, strict=True) for it in pair]
+
+    async def test() -> Place:
+        ingest = Ingest(MemoryStore(layout_of(SCHEMA)), SCHEMA)
+
+        async def deliver(items: Sequence[Decoded], place: Place | None) -> None:
+            await ingest.fold(items, cursors_of(place) if place else None)
+            if markers[-1] in items:
+                following.interrupt()
+
+        async with serving(lines) as jetstream, asyncio.timeout(20):
+            host = host_of(f"{jetstream.url}{wire}")
+            wanted = Filter(collections=("social.coves.community.*",))
+            following = Follower(follow([host], [], wanted=wanted), deliver)
+            assert await following.follow() == ""
+            [place] = await ingest.places([host.source])
+        assert ingest.outcome.read == len(markers), "commits are filtered, and nothing else"
+        return place
+
+    place = run(test())
+    last_us = markers[-1].seen_us
+    assert (place.position, place.seen_us) == (last_us if wire else len(lines), last_us)
+
+
+def test_many_dids_are_asked_for_of_v1_too() -> None:
+    """More than a URL holds: they go in a message, before which nothing comes."""
+    wanted = Filter(dids=(LOG[1].did, *(f"did:web:nobody{at}.example" for at in range(1_000))))
+    ours = {it.rkey for it in LOG if it.did == LOG[1].did}
+    taken, jetstream = run(
+        through("/subscribe", Faults(fates=[Cut(7)]), taken=Taken(until=lambda it: it.commits >= ours), wanted=wanted)
+    )
+    assert taken.commits == ours
+    assert all("requireHello=true" in it for it in jetstream.asked)
+    assert len(jetstream.asked) == 2
 
 
 @pytest.mark.parametrize("kind", [StoreUnavailable, StoreInterrupted, StoreLocked])

@@ -129,7 +129,9 @@ def test_a_second_run_is_refused_while_the_first_has_the_store(
     [
         ((), "--source"),
         (("--source", "https://a.example"), "is no Jetstream"),
+        (("--source", "ws://127.0.0.1:99999"), "is no Jetstream"),
         (("--source", "ws://a.example", "--collections", "a b"), "refuses what it was asked"),
+        (("--source", "ws://a.example", "--dids", "me"), "'me' is no did"),
         (("--source", "ws://a.example", "--patience", "-1"), "--patience"),
     ],
 )

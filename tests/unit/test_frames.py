@@ -37,7 +37,35 @@ def test_a_text_is_a_line_whatever_it_holds(frame: str) -> None:
     assert Unpacker().line(frame) == frame.encode("utf-8", "surrogatepass")
 
 
-@pytest.mark.parametrize("url", ["https://a.example", "wss://", "wss://a.example/x", "a.example"])
+def test_no_more_is_kept_to_unpack_a_frame_than_a_line_may_need() -> None:
+    settings = zstandard.ZstdCompressionParameters.from_level(1, window_log=27)
+    packing = zstandard.ZstdCompressor(compression_params=settings).compressobj()
+    item = Unpacker().line(packing.compress(LINE) + packing.flush())
+    assert isinstance(item, BadEvent)
+    assert item.reason == "json"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a.example",
+        "wss://",
+        "wss://a.example/x",
+        "a.example",
+        "ws://a.example:port",
+        "ws://a.example:99999",
+        "ws://a.example:0",
+        "ws://:80",
+        "ws://[::1",
+        "wss://a.example?cursor=1",
+        "wss://me:secret@a.example",
+    ],
+)
 def test_what_is_no_jetstream_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="no Jetstream"):
+    with pytest.raises(ValueError, match="is no Jetstream: write") as refused:
         host_of(url)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_host_has_one_name_however_it_is_written() -> None:
+    assert host_of("wss://A.Example/subscribe/") == host_of("WSS://a.example/subscribe")

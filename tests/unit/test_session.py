@@ -1,5 +1,6 @@
 """The whole decision table of a stream session, and what must hold whatever a host does; no test waits."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -100,6 +101,18 @@ class TestConnecting:
         _, [connect] = begun(plain(OLD, wanted=Filter(collections=("a.b.c",), dids=("did:web:a.example",))))
         assert connect.url.startswith("wss://old.example/subscribe?")
         assert asked(connect) == {"wantedCollections": ["a.b.c"], "wantedDids": ["did:web:a.example"]}
+
+    @pytest.mark.parametrize("choked", [False, True])
+    def test_v1_is_told_in_a_message_what_a_url_cannot_hold(self, choked: bool) -> None:
+        wanted = Filter(collections=("a.b.c",), dids=tuple(f"did:web:a{at}.example" for at in range(10_000)))
+        _, [connect] = begun(plain(OLD, wanted=wanted, choked=choked, place=Place(OLD.source, T, T)))
+        assert len(connect.url) < 200
+        assert (asked(connect)["requireHello"], "cursor" in asked(connect)) == (["true"], True)
+        said = {"wantedCollections": ["a.b.c"], "wantedDids": list(wanted.dids)}
+        size = MAX_FRAME_BYTES if choked else 0
+        assert json.loads(connect.hello) == {"type": "options_update", "payload": said | {"maxMessageSizeBytes": size}}
+        assert begun(plain(OLD, wanted=Filter(dids=wanted.dids[:9])))[1][0].hello is None
+        assert begun(plain(EAST, wanted=wanted))[1][0].hello is None, "a client of v2 says nothing"
 
     def test_without_a_place_it_begins_with_what_happens_now(self) -> None:
         for host in (EAST, OLD):

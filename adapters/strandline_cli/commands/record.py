@@ -19,6 +19,7 @@ from strandline.event import BadEvent, Control, Decoded
 from strandline.session import Place, Session, follow
 from strandline_cli.command import Command
 from strandline_cli.live import (
+    END_S,
     collections_option,
     compress_option,
     dids_option,
@@ -28,6 +29,7 @@ from strandline_cli.live import (
     wanted_of,
 )
 from strandline_cli.loop import run
+from strandline_cli.stop import ending_within
 from strandline_files.archive import opened_for_writing
 
 __all__ = ["record"]
@@ -44,11 +46,14 @@ FLUSH_S: Final = 1.0
 )
 @click.argument("source", metavar="URL")
 @click.option("-o", "--out", metavar="FILE", required=True, help="A new file; .gz and .zst are packed.")
-@click.option("--events", type=click.IntRange(1), help="End once so many events have come.")
+@click.option(
+    "--events", type=click.IntRange(1), help="End once so many events have come; all of the last batch are kept."
+)
 @collections_option
 @dids_option
 @compress_option
 @json_status_option
+@ending_within(END_S)
 def record(
     source: str,
     out: str,

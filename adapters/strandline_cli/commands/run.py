@@ -19,6 +19,7 @@ from strandline.session import Place, Session, follow
 from strandline_cli.ahead import unhurried_collection
 from strandline_cli.command import Command, store_of, store_option
 from strandline_cli.live import (
+    END_S,
     collections_option,
     compress_option,
     dids_option,
@@ -30,6 +31,7 @@ from strandline_cli.live import (
 from strandline_cli.loop import run
 from strandline_cli.opened import writing
 from strandline_cli.serving import Served, checked, serving, serving_options
+from strandline_cli.stop import ending_within
 
 __all__ = ["run_"]
 
@@ -70,6 +72,7 @@ _PATIENCE = "Seconds to wait for a store in trouble."
 @click.option("--serve", "port", metavar="PORT", type=click.IntRange(0, 65535), help=_SERVE)
 @serving_options
 @json_status_option
+@ending_within(END_S)
 def run_(
     sources: Sequence[str],
     url: str | None,
