@@ -470,7 +470,11 @@ class TestJobs:
         run(index.fold([*POSTS, vote(1), vote(2), vote(3)]))
         run(index.fold([hidden(ANN)]))
         run(index.fold([restored(ANN)]))
-        later: list[Event] = [evolve(vote(1), rev=rkey(90), operation="update", record=vote(2).record), vote(4, BOB), hidden(ANN, 3)]
+        later: list[Event] = [
+            evolve(vote(1), rev=rkey(90), operation="update", record=vote(2).record),
+            vote(4, BOB),
+            hidden(ANN, 3),
+        ]
         run(index.fold(later))
         assert len(watched.commits) == 4
         run(index.finish())
