@@ -59,6 +59,7 @@ def create_app(store: Store | Readers, settings: Settings) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
+        await served.freshness.close()
         await readers.close()
 
     return Starlette(
@@ -97,7 +98,7 @@ class _Served:
 
     def __init__(self, readers: Readers, settings: Settings) -> None:
         self.readers, self.settings = readers, settings
-        self.freshness = Freshness(readers)
+        self.freshness = Freshness(readers, timeout_s=settings.timeout_s)
         self._openapi = orjson.dumps(openapi(settings.version))
 
     async def xrpc(self, request: Request) -> Response:
@@ -123,8 +124,7 @@ class _Served:
         """Say whether the index can be asked, and is not too far behind."""
         told: dict[str, Any] = {"version": self.settings.version, "store": "ok"}
         try:
-            async with asyncio.timeout(self.settings.timeout_s):
-                lag_us = await self.freshness.lag_us(anew=True)
+            lag_us = await self.freshness.lag_us()
         except (StoreError, TimeoutError):
             return _json(503, {**told, "store": "unavailable"})
         late = self.settings.max_lag_s is not None and lag_us is not None and lag_us > self.settings.max_lag_s * 1e6
@@ -165,23 +165,17 @@ class _Framed:
             await self.app(scope, receive, send)
             return
         request_id = _request_id(scope)
-        more = [(b"x-request-id", request_id.encode())]
-        lag_us = await self._lag_us()
-        if lag_us is not None:
-            more.append((b"x-index-lag-ms", str(lag_us // 1000).encode()))
 
         async def framed(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message["headers"], *more]}
+                headers = [*message["headers"], (b"x-request-id", request_id.encode())]
+                lag_us = await self.served.freshness.lag_us_if_known()
+                if lag_us is not None:
+                    headers.append((b"x-index-lag-ms", str(lag_us // 1000).encode()))
+                message = {**message, "headers": headers}
             await send(message)
 
         await self.app({**scope, _REQUEST_ID: request_id}, receive, framed)
-
-    async def _lag_us(self) -> int | None:
-        try:
-            return await self.served.freshness.lag_us()
-        except StoreError:
-            return None
 
 
 class _Guarded:
