@@ -27,6 +27,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from strandline import Store, StoreError
+from strandline.forum.queries import rev_at_least
 from strandline.forum.records import POST
 from strandline.forum.xrpc import Refusal, answer, openapi, refusal_of_post
 from strandline_http.freshness import Freshness, now_us
@@ -111,12 +112,13 @@ class _Served:
             raise refusal_of_post(nsid)
         if request.method not in ("GET", "HEAD"):
             raise HTTPException(405, headers={"Allow": _ALLOWED})
-        return _json(200, await self._answer(request, nsid, request.query_params.multi_items()))
+        told, rev = await self._ask(request, nsid, request.query_params.multi_items())
+        return _json(200, told, None if rev is None else {"Atproto-Repo-Rev": rev})
 
     async def permalink(self, request: Request) -> Response:
         """Answer with the post at a permanent link."""
         did, rkey = request.path_params["did"], request.path_params["rkey"]
-        told = await self._answer(request, _POST_QUERY, [("uris", f"at://{did}/{POST}/{rkey}")])
+        told, _ = await self._ask(request, _POST_QUERY, [("uris", f"at://{did}/{POST}/{rkey}")])
         [post] = told["posts"]
         return _json(404 if post.get("notFound") else 200, {"post": post})
 
@@ -134,13 +136,17 @@ class _Served:
         """Give the OpenAPI document."""
         return Response(self._openapi, media_type="application/json")
 
-    async def _answer(self, request: Request, nsid: str, pairs: list[tuple[str, str]]) -> dict[str, Any]:
+    async def _ask(
+        self, request: Request, nsid: str, pairs: list[tuple[str, str]]
+    ) -> tuple[dict[str, Any], str | None]:
+        """Return an answer, and up to which rev the viewer's own repo stands in it, where that is known."""
         viewer = self.settings.viewer(request)
         who = await viewer if isawaitable(viewer) else viewer
         asked_us = now_us()
 
-        async def query(store: Store) -> dict[str, Any]:
-            return await answer(store, nsid, pairs, viewer=who, now_us=asked_us, how=self.settings.answering)
+        async def query(store: Store) -> tuple[dict[str, Any], str | None]:
+            rev = None if who is None else await rev_at_least(store, who, asked_us)  # first: the answer has it then
+            return await answer(store, nsid, pairs, viewer=who, now_us=asked_us, how=self.settings.answering), rev
 
         async with asyncio.timeout(self.settings.timeout_s):
             return await self.readers.ask(query)

@@ -134,6 +134,21 @@ def test_who_says_nonsense_of_themselves_is_refused(web: Web) -> None:
     assert (got.status_code, got.json()["error"]) == (401, "AuthenticationRequired")
 
 
+def test_a_viewer_is_told_up_to_which_rev_their_repo_was_taken_in(web: Web, forum: Any) -> None:
+    viewer = next(row.actor for row in forum.rows("subscription"))
+    origin = {"Origin": "https://client.example"}
+    told = web("GET", DISCOVER, headers={**origin, VIEWER_HEADER: viewer})
+    assert told.headers["Atproto-Repo-Rev"] in forum.index.ask(_revs, viewer)
+    assert "Atproto-Repo-Rev" in told.headers["access-control-expose-headers"]
+    assert "Atproto-Repo-Rev" not in web("GET", DISCOVER, headers=origin).headers
+    unknown = {VIEWER_HEADER: "did:plc:nobodynobodynobodynobod2"}
+    assert "Atproto-Repo-Rev" not in web("GET", DISCOVER, headers=unknown).headers
+
+
+async def _revs(store: Any, did: str) -> set[str]:
+    return {row[4] async for _, rows in store.scan(["register"]) for row in rows if row[3] == did}
+
+
 def test_a_post_has_a_permanent_link(web: Web) -> None:
     post = web("GET", DISCOVER).json()["feed"][0]["post"]
     did, rkey = post["uri"].split("/")[2], post["rkey"]
