@@ -100,13 +100,14 @@ class _Served:
     def __init__(self, readers: Readers, settings: Settings) -> None:
         self.readers, self.settings = readers, settings
         self.freshness = Freshness(readers, timeout_s=settings.timeout_s)
-        self._openapi = orjson.dumps(openapi(settings.version))
+        self._openapi = openapi(settings.version)
+        self._ready = orjson.dumps(self._openapi)
 
     async def xrpc(self, request: Request) -> Response:
         """Answer a question, or say why not."""
         nsid = request.path_params["nsid"]
         if request.method == "OPTIONS":
-            return Response(status_code=204, headers={"Allow": _ALLOWED})
+            return _options(_ALLOWED)
         if request.method == "POST":
             await self._read_body(request)
             raise refusal_of_post(nsid)
@@ -133,8 +134,11 @@ class _Served:
         return _json(503 if late else 200, {**told, **({} if lag_us is None else {"lagMs": lag_us // 1000})})
 
     async def openapi(self, request: Request) -> Response:
-        """Give the OpenAPI document."""
-        return Response(self._openapi, media_type="application/json")
+        """Give the OpenAPI document, which says where it is mounted."""
+        prefix = request.scope.get("root_path")
+        if prefix:
+            return _json(200, {**self._openapi, "servers": [{"url": prefix}]})
+        return Response(self._ready, media_type="application/json")
 
     async def _ask(
         self, request: Request, nsid: str, pairs: list[tuple[str, str]]
@@ -220,6 +224,12 @@ def _json(status: int, value: Any, headers: Mapping[str, str] | None = None) -> 
     return Response(orjson.dumps(value), status, headers, media_type="application/json")
 
 
+def _options(allowed: str) -> Response:
+    """Return what may be asked at a path; a page of another origin asks in other words, which CORS answers."""
+    methods = allowed if "OPTIONS" in allowed else f"{allowed}, OPTIONS"
+    return Response(status_code=204, headers={"Allow": methods})
+
+
 async def _told_refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
     headers = {"Allow": _ALLOWED} if error.status == 405 else None
@@ -228,6 +238,8 @@ async def _told_refusal(request: Request, error: Exception) -> Response:
 
 async def _told_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == 405 and request.method == "OPTIONS":
+        return _options((error.headers or {})["Allow"])
     name = _STATUS_NAMES.get(error.status_code, "InvalidRequest")
     return _json(error.status_code, {"error": name, "message": error.detail}, error.headers)
 
