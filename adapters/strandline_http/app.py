@@ -63,7 +63,7 @@ def create_app(store: Store | Readers, settings: Settings) -> Starlette:
         await served.freshness.close()
         await readers.close()
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/xrpc/_health", served.health),
             Route("/health", served.health),
@@ -92,6 +92,8 @@ def create_app(store: Store | Readers, settings: Settings) -> Starlette:
         },
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False  # it would send the asker where the Host header says
+    return app
 
 
 class _Served:

@@ -43,6 +43,7 @@ class Told:
 
 
 Ask = Callable[..., Told]
+Web = Callable[..., httpx.Response]
 
 
 @frozen
@@ -175,12 +176,21 @@ def way(
 
 
 @pytest.fixture(scope="session")
-def web(forum: Forum) -> Iterator[Callable[..., httpx.Response]]:
+def webs(forums: Mapping[str, Forum]) -> Iterator[Mapping[str, Web]]:
+    """Requests to the mounted application, over each store."""
+    with ExitStack() as stack:
+        yield {name: _requests(*stack.enter_context(mounted(forum))) for name, forum in forums.items()}
+
+
+def _requests(client: httpx.AsyncClient, runner: asyncio.Runner) -> Web:
+    def request(method: str, path: str, **how: Any) -> httpx.Response:
+        sent: Awaitable[httpx.Response] = client.request(method, path, **how)
+        return runner.run(sent)  # type: ignore[arg-type]  # a coroutine, as httpx has it
+
+    return request
+
+
+@pytest.fixture(scope="session")
+def web(webs: Mapping[str, Web]) -> Web:
     """Requests to the mounted application, over the store in memory."""
-    with mounted(forum) as (client, runner):
-
-        def request(method: str, path: str, **how: Any) -> httpx.Response:
-            sent: Awaitable[httpx.Response] = client.request(method, path, **how)
-            return runner.run(sent)  # type: ignore[arg-type]  # a coroutine, as httpx has it
-
-        yield request
+    return webs["memory"]

@@ -3,19 +3,13 @@ The application as HTTP: whatever comes, the answer is JSON of one shape, with a
 """
 
 import asyncio
-import json
 import logging
-import os
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
 import httpx
 import pytest
-import schemathesis.openapi
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -27,7 +21,6 @@ from strandline.judge import compile_judge
 from strandline.memory import MemoryStore
 from strandline_http import VIEWER_HEADER, Settings, create_app
 
-EXAMPLES: Final = 100 if "STRANDLINE_FULL" in os.environ else 4
 DISCOVER: Final = "/xrpc/social.coves.feed.getDiscover"
 KEYS: Final = (b"a secret of the tests",)
 Web = Callable[..., httpx.Response]
@@ -92,6 +85,7 @@ def test_pages_of_other_origins_may_read_it(web: Web) -> None:
     ("method", "path", "status", "error"),
     [
         ("GET", "/nowhere", 404, "NotFound"),
+        ("GET", f"{DISCOVER}/", 404, "NotFound"),
         ("PUT", DISCOVER, 405, "MethodNotAllowed"),
         ("POST", DISCOVER, 405, "MethodNotAllowed"),
         ("POST", "/health", 405, "MethodNotAllowed"),
@@ -220,51 +214,6 @@ def test_keys_that_are_short_are_refused() -> None:
 
 
 def test_the_openapi_document_names_every_question(web: Web) -> None:
+    assert web("GET", "/openapi.json").json() == openapi("0.1.0")
     paths = web("GET", "/openapi.json").json()["paths"]
     assert {path.removeprefix("/xrpc/") for path in paths} >= set(ANSWERS) | set(WRITES)
-
-
-TEXTS: Final = st.text(max_size=60) | st.sampled_from(["at://", "did:plc:", "!a@b", "\0", "' OR 1=1 --", "../.."])
-
-
-def test_no_cursor_uri_or_handle_is_an_error_of_ours(web: Web) -> None:
-    @settings(max_examples=25 * EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(
-        name=st.sampled_from(sorted(ANSWERS)),
-        parameter=st.sampled_from(
-            ["cursor", "community", "actor", "author", "post", "uris", "dids", "aggregatorDid", "parentRkey"]
-        ),
-        text=TEXTS,
-    )
-    def law(name: str, parameter: str, text: str) -> None:
-        asked = {"community": "x.example", "actor": "x.example", "aggregatorDid": "x.example", parameter: text}
-        got = web("GET", f"/xrpc/{name}", params=[(key, _plain(value)) for key, value in asked.items()])
-        assert got.status_code in (200, 400, 401, 404), got.text
-
-    law()
-
-
-def _plain(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()
-
-
-def test_no_answer_is_undocumented(forum: Any) -> None:
-    app = create_app(forum.index.store, Settings(page_keys=KEYS))
-    with clients(app) as client:
-        assert client.get("/openapi.json").json() == json.loads(json.dumps(openapi("0.1.0")))
-        schema = schemathesis.openapi.from_dict(openapi("0.1.0"))
-        for operation in schema.get_all_operations():
-            _hold(operation.ok(), client)  # type: ignore[union-attr]  # an error has none, and fails here
-
-
-def _hold(operation: Any, client: Client) -> None:
-    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(case=operation.as_strategy())
-    def law(case: Any) -> None:
-        sent = case.as_transport_kwargs(base_url="http://forum.test")
-        wanted = ("method", "url", "params", "headers", "json", "content")
-        response = client.request(sent.pop("method"), sent.pop("url"), **{it: sent[it] for it in wanted if it in sent})
-        assert response.status_code < 500, response.text
-        case.validate_response(response, checks=[status_code_conformance, response_schema_conformance])
-
-    law()
