@@ -6,8 +6,8 @@ import asyncio
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -136,14 +136,13 @@ def mounted(forum: Forum) -> Iterator[tuple[httpx.AsyncClient, asyncio.Runner]]:
 
 
 @contextmanager
-def served(url: str, folder: Path, *more: str) -> Iterator[str]:
+def served(url: str, folder: Path, *more: str, keys: Sequence[str] = ()) -> Iterator[str]:
     """`strandline serve` in a process of its own; gives its address."""
     (folder / "key").write_bytes(KEYS[0])
     command = [sys.executable, "-c", "import sys; from strandline_cli import main; sys.exit(main())", "serve"]
-    options = ["--store", url, "--port", "0", "--page-key-file", str(folder / "key"), "--trust-viewer-header"]
-    with subprocess.Popen(
-        [*command, *options, "--image-proxy", PROXY, *more], stdout=subprocess.PIPE, text=True, cwd=folder
-    ) as process:
+    secret = keys or ("--page-key-file", str(folder / "key"))
+    options = ["--store", url, "--port", "0", *secret, "--trust-viewer-header", "--image-proxy", PROXY, *more]
+    with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True, cwd=folder) as process:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
@@ -152,6 +151,12 @@ def served(url: str, folder: Path, *more: str) -> Iterator[str]:
         finally:
             process.send_signal(signal.SIGTERM)
             assert process.wait(PATIENCE_S) == 128 + signal.SIGTERM
+
+
+@pytest.fixture(scope="session")
+def serve() -> Callable[..., AbstractContextManager[str]]:
+    """`strandline serve` of a store, within a block."""
+    return served
 
 
 @pytest.fixture(

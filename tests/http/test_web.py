@@ -4,6 +4,7 @@ The application as HTTP: whatever comes, the answer is JSON of one shape, with a
 
 import asyncio
 import logging
+import warnings
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -111,16 +112,34 @@ def test_a_body_that_is_too_long_is_refused(web: Web) -> None:
     assert (got.status_code, got.json()["error"]) == (413, "RequestTooLarge")
 
 
+def bodies() -> dict[str, Any]:
+    """Return what validates the body of each call to a host: the types of a library of others."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from atproto import models
+    kinds = {"create": models.ComAtprotoRepoCreateRecord, "put": models.ComAtprotoRepoPutRecord}
+    kinds["delete"] = models.ComAtprotoRepoDeleteRecord
+    return {f"com.atproto.repo.{name}Record": it.Data for name, it in kinds.items()}
+
+
 @pytest.mark.parametrize("nsid", sorted(WRITES))
 def test_a_write_is_told_where_it_goes_with_a_body_that_is_valid(web: Web, nsid: str) -> None:
-    details = web("POST", f"/xrpc/{nsid}", json={}).json()["details"]
-    assert details["call"].startswith("com.atproto.repo.")
+    told = web("POST", f"/xrpc/{nsid}", json={}, headers={"Authorization": "Bearer a secret of somebody's"})
+    details = told.json()["details"]
     body = details["body"]
+    bodies()[details["call"]].model_validate(body, context={"strict_string_format": True})
     assert body["collection"] == details["collection"]
     if "record" in body:
-        judge = compile_judge(next(kind for kind in KINDS if kind.collection == body["collection"]))
-        assert judge.verdict(body["repo"], body.get("rkey", "3kabcdefghij2"), body["record"]).faults == ()
+        kind = next(kind for kind in KINDS if kind.collection == body["collection"])
+        assert compile_judge(kind).verdict(body["repo"], body.get("rkey", "3kabcdefghij2"), body["record"]).faults == ()
     assert ("record" in body) == (not details["call"].endswith("deleteRecord"))
+    assert "secret" not in told.text
+
+
+def test_the_validator_of_bodies_finds_what_is_wrong() -> None:
+    wrong = {"repo": "a b", "collection": "nope", "rkey": "a b", "record": {}}
+    with pytest.raises(ValueError, match="collection"):
+        bodies()["com.atproto.repo.putRecord"].model_validate(wrong, context={"strict_string_format": True})
 
 
 def test_who_says_nonsense_of_themselves_is_refused(web: Web) -> None:
@@ -186,6 +205,22 @@ def test_a_store_that_is_away_is_503_and_a_bug_is_500_without_details(
             if status == 503:
                 assert client.get("/health").status_code == 503
                 assert client.get("/xrpc/_health").json()["store"] == "unavailable"
+
+
+class Stuck(MemoryStore):
+    """A store that does not answer, but tells how far it is."""
+
+    async def page(self, *args: Any, **kwargs: Any) -> Any:
+        """Take for ever."""
+        await asyncio.sleep(3600)
+
+
+def test_an_answer_that_takes_too_long_is_given_up() -> None:
+    with clients(create_app(Stuck(layout_of(SCHEMA)), Settings(page_keys=KEYS, timeout_s=0.2))) as client:
+        got = client.get(DISCOVER)
+        assert (got.status_code, got.json()["error"]) == (503, "ServiceUnavailable")
+        assert got.headers["Retry-After"]
+        assert client.get("/health").status_code == 200
 
 
 def test_an_index_that_is_too_far_behind_is_not_healthy(forum: Any) -> None:
