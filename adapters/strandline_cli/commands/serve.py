@@ -94,6 +94,7 @@ def _serve_many(served: Served, keys: tuple[bytes, ...], workers: int) -> None:
     tell(served, keys)
     config = config_of(served, "strandline_cli.serving:worker", factory=True, workers=workers)
     listening = config.bind_socket()
+    listening.listen(config.backlog)  # who comes before the workers waits for them
     _say_where(served.host, listening)
     Remembering(config, sockets=[listening]).run()
     if not arrived:
