@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 import schemathesis.openapi
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import (
@@ -160,7 +160,10 @@ def _hold(operation: Any, web: Web, mode: GenerationMode, viewer: str) -> None:
         sent = case.as_transport_kwargs(base_url="http://forum.test")
         headers = {**(sent.get("headers") or {}), **({} if who is None else {VIEWER_HEADER: who})}
         kept = {name: sent[name] for name in ("params", "json", "content") if name in sent}
-        response = web(sent["method"], sent["url"], headers=headers, **kept)
+        try:
+            response = web(sent["method"], sent["url"], headers=headers, **kept)
+        except httpx.InvalidURL:  # longer than this client sends
+            reject()
         assert response.status_code < 500, response.text
         case.validate_response(
             response, checks=[status_code_conformance, response_schema_conformance, content_type_conformance]
