@@ -262,8 +262,9 @@ def test_a_page_of_the_reference_leaves_nothing_out(page: str, every: Iterable[s
     assert [name for name in every if name not in words] == []
 
 
-def test_the_tests_that_hold_the_invariants_are_there() -> None:
-    named = re.findall(r"`([\w/]+\.py)::(\w+)`", (ROOT / "docs/invariants.md").read_text())
+@pytest.mark.parametrize("page", ["invariants", "reference/coves"])
+def test_the_tests_that_a_page_names_are_there(page: str) -> None:
+    named = re.findall(r"`([\w/]+\.py)::(\w+)`", (ROOT / f"docs/{page}.md").read_text())
     assert named
     assert [name for path, name in named if f"def {name}(" not in (ROOT / path).read_text()] == []
 

@@ -195,15 +195,14 @@ async def serving(served: Served | None, keys: tuple[bytes, ...]) -> AsyncIterat
 
 def tell(served: Served, keys: tuple[bytes, ...]) -> None:
     """Tell the workers, through the environment, what is served."""
-    os.environ[_TOLD] = json.dumps(asdict(served))
-    os.environ[_KEYS] = b" ".join(keys).decode()
+    os.environ[_TOLD] = json.dumps({"served": asdict(served), "keys": [key.hex() for key in keys]})
 
 
 def worker() -> Any:
     """Return the application of a worker, as its environment says; made when the server begins."""
     told = json.loads(os.environ[_TOLD])
-    served = Served(**{**told, "proxies": tuple(told["proxies"])})
-    keys = tuple(os.environ[_KEYS].encode().split())
+    served = Served(**{**told["served"], "proxies": tuple(told["served"]["proxies"])})
+    keys = tuple(map(bytes.fromhex, told["keys"]))
     made: list[Any] = []
     making = asyncio.Lock()
 

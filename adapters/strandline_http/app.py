@@ -27,6 +27,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from strandline import Store, StoreError
+from strandline.forum.queries import rev_at_least
 from strandline.forum.records import POST
 from strandline.forum.xrpc import Refusal, answer, openapi, refusal_of_post
 from strandline_http.freshness import Freshness, now_us
@@ -59,9 +60,10 @@ def create_app(store: Store | Readers, settings: Settings) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
+        await served.freshness.close()
         await readers.close()
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/xrpc/_health", served.health),
             Route("/health", served.health),
@@ -90,6 +92,8 @@ def create_app(store: Store | Readers, settings: Settings) -> Starlette:
         },
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False  # it would send the asker where the Host header says
+    return app
 
 
 class _Served:
@@ -97,25 +101,27 @@ class _Served:
 
     def __init__(self, readers: Readers, settings: Settings) -> None:
         self.readers, self.settings = readers, settings
-        self.freshness = Freshness(readers)
-        self._openapi = orjson.dumps(openapi(settings.version))
+        self.freshness = Freshness(readers, timeout_s=settings.timeout_s)
+        self._openapi = openapi(settings.version)
+        self._ready = orjson.dumps(self._openapi)
 
     async def xrpc(self, request: Request) -> Response:
         """Answer a question, or say why not."""
         nsid = request.path_params["nsid"]
         if request.method == "OPTIONS":
-            return Response(status_code=204, headers={"Allow": _ALLOWED})
+            return _options(_ALLOWED)
         if request.method == "POST":
             await self._read_body(request)
             raise refusal_of_post(nsid)
         if request.method not in ("GET", "HEAD"):
             raise HTTPException(405, headers={"Allow": _ALLOWED})
-        return _json(200, await self._answer(request, nsid, request.query_params.multi_items()))
+        told, rev = await self._ask(request, nsid, request.query_params.multi_items())
+        return _json(200, told, None if rev is None else {"Atproto-Repo-Rev": rev})
 
     async def permalink(self, request: Request) -> Response:
         """Answer with the post at a permanent link."""
         did, rkey = request.path_params["did"], request.path_params["rkey"]
-        told = await self._answer(request, _POST_QUERY, [("uris", f"at://{did}/{POST}/{rkey}")])
+        told, _ = await self._ask(request, _POST_QUERY, [("uris", f"at://{did}/{POST}/{rkey}")])
         [post] = told["posts"]
         return _json(404 if post.get("notFound") else 200, {"post": post})
 
@@ -123,24 +129,30 @@ class _Served:
         """Say whether the index can be asked, and is not too far behind."""
         told: dict[str, Any] = {"version": self.settings.version, "store": "ok"}
         try:
-            async with asyncio.timeout(self.settings.timeout_s):
-                lag_us = await self.freshness.lag_us(anew=True)
+            lag_us = await self.freshness.lag_us()
         except (StoreError, TimeoutError):
             return _json(503, {**told, "store": "unavailable"})
         late = self.settings.max_lag_s is not None and lag_us is not None and lag_us > self.settings.max_lag_s * 1e6
         return _json(503 if late else 200, {**told, **({} if lag_us is None else {"lagMs": lag_us // 1000})})
 
     async def openapi(self, request: Request) -> Response:
-        """Give the OpenAPI document."""
-        return Response(self._openapi, media_type="application/json")
+        """Give the OpenAPI document, which says where it is mounted."""
+        prefix = request.scope.get("root_path")
+        if prefix:
+            return _json(200, {**self._openapi, "servers": [{"url": prefix}]})
+        return Response(self._ready, media_type="application/json")
 
-    async def _answer(self, request: Request, nsid: str, pairs: list[tuple[str, str]]) -> dict[str, Any]:
+    async def _ask(
+        self, request: Request, nsid: str, pairs: list[tuple[str, str]]
+    ) -> tuple[dict[str, Any], str | None]:
+        """Return an answer, and up to which rev the viewer's own repo stands in it, where that is known."""
         viewer = self.settings.viewer(request)
         who = await viewer if isawaitable(viewer) else viewer
         asked_us = now_us()
 
-        async def query(store: Store) -> dict[str, Any]:
-            return await answer(store, nsid, pairs, viewer=who, now_us=asked_us, how=self.settings.answering)
+        async def query(store: Store) -> tuple[dict[str, Any], str | None]:
+            rev = None if who is None else await rev_at_least(store, who, asked_us)  # first: the answer has it then
+            return await answer(store, nsid, pairs, viewer=who, now_us=asked_us, how=self.settings.answering), rev
 
         async with asyncio.timeout(self.settings.timeout_s):
             return await self.readers.ask(query)
@@ -165,23 +177,17 @@ class _Framed:
             await self.app(scope, receive, send)
             return
         request_id = _request_id(scope)
-        more = [(b"x-request-id", request_id.encode())]
-        lag_us = await self._lag_us()
-        if lag_us is not None:
-            more.append((b"x-index-lag-ms", str(lag_us // 1000).encode()))
 
         async def framed(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message["headers"], *more]}
+                headers = [*message["headers"], (b"x-request-id", request_id.encode())]
+                lag_us = await self.served.freshness.lag_us_if_known()
+                if lag_us is not None:
+                    headers.append((b"x-index-lag-ms", str(lag_us // 1000).encode()))
+                message = {**message, "headers": headers}
             await send(message)
 
         await self.app({**scope, _REQUEST_ID: request_id}, receive, framed)
-
-    async def _lag_us(self) -> int | None:
-        try:
-            return await self.served.freshness.lag_us()
-        except StoreError:
-            return None
 
 
 class _Guarded:
@@ -220,6 +226,12 @@ def _json(status: int, value: Any, headers: Mapping[str, str] | None = None) -> 
     return Response(orjson.dumps(value), status, headers, media_type="application/json")
 
 
+def _options(allowed: str) -> Response:
+    """Return what may be asked at a path; a page of another origin asks in other words, which CORS answers."""
+    methods = allowed if "OPTIONS" in allowed else f"{allowed}, OPTIONS"
+    return Response(status_code=204, headers={"Allow": methods})
+
+
 async def _told_refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
     headers = {"Allow": _ALLOWED} if error.status == 405 else None
@@ -228,6 +240,8 @@ async def _told_refusal(request: Request, error: Exception) -> Response:
 
 async def _told_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == 405 and request.method == "OPTIONS":
+        return _options((error.headers or {})["Allow"])
     name = _STATUS_NAMES.get(error.status_code, "InvalidRequest")
     return _json(error.status_code, {"error": name, "message": error.detail}, error.headers)
 

@@ -1,14 +1,18 @@
 """
 Who reads the store: on the event loop where the store waits, in threads where it blocks.
 
-A store that blocks (SQLite) is opened once for each thread, so that many read at a time and no two share a connection.
+A store that blocks (SQLite) is opened once for each thread, so that no two share a connection. One thread works at a
+time all the same: a query is mostly work for the interpreter, and threads that want it at once only make each other
+slow. The others are there for when one takes long, so that it holds up nobody.
 """
 
 import asyncio
+import threading
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from strandline import Schema, Store, open_store, run
 from strandline.index import waits
@@ -16,6 +20,9 @@ from strandline.index import waits
 __all__ = ["InThreads", "OnLoop", "Readers", "open_readers"]
 
 T = TypeVar("T")
+
+_LONG_S: Final = 0.05
+"""Who has been at work for longer is not waited for."""
 
 Query = Callable[[Store], Coroutine[Any, Any, T]]
 
@@ -67,6 +74,8 @@ class InThreads:
         self._opening = opening
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="strandline-reader")
         self._idle: list[Store] = []
+        self._turn = threading.Lock()
+        self._begun_s = float("-inf")
 
     async def ask(self, query: Query[T]) -> T:
         """Return the answer to a query. Given up on, it still ends in its thread."""
@@ -77,10 +86,21 @@ class InThreads:
             store = self._idle.pop()
         except IndexError:
             store = self._opening()
+        has_turn = self._wait_for_turn()
         try:
             return run(query(store))
         finally:
+            if has_turn:
+                self._turn.release()
             self._idle.append(store)
+
+    def _wait_for_turn(self) -> bool:
+        """Wait while another thread is at work, unless it is for long; tell whether the turn is ours to give back."""
+        while not self._turn.acquire(timeout=_LONG_S):
+            if time.monotonic() - self._begun_s > _LONG_S:
+                return False
+        self._begun_s = time.monotonic()
+        return True
 
     async def close(self) -> None:
         """Wait for what is asked, and close all stores."""

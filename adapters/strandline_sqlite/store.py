@@ -66,6 +66,7 @@ class SQLiteStore:
     def __init__(self, path: Path, layout: Layout, connection: sqlite3.Connection, lock: WriterLock | None) -> None:
         self.path, self.layout = path, layout
         self._connection, self._lock = connection, lock
+        self._file = _identity(path)
         self._suffix: Mapping[str, str] = {}
         self._beside: int | None = None  # the generation of its views, if it is one that a rebuild fills
         self._said: dict[tuple[Any, ...], str] = {}
@@ -174,6 +175,8 @@ class SQLiteStore:
 
     async def scan(self, tables: Sequence[str]) -> AsyncGenerator[tuple[str, list[Row]], None]:
         """Yield all rows of some tables, by key, in chunks, from one snapshot."""
+        if _identity(self.path) != self._file:
+            raise StoreError(f"the store {str(self.path)!r} was moved or deleted since it was opened; open it again")
         with _translated(self.path):
             connection = self._idle.pop() if self._idle else _connect(self.path, write=False)
         try:
@@ -451,6 +454,15 @@ def _open(path: Path, layout: Layout, lock: WriterLock | None) -> SQLiteStore:
             connection.close()
             raise
     return store
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from another that takes its place; None if there is none."""
+    try:
+        told = path.stat()
+    except FileNotFoundError:
+        return None
+    return told.st_dev, told.st_ino
 
 
 def _refuse_stale(store: SQLiteStore) -> None:

@@ -6,8 +6,8 @@ import asyncio
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -43,6 +43,7 @@ class Told:
 
 
 Ask = Callable[..., Told]
+Web = Callable[..., httpx.Response]
 
 
 @frozen
@@ -135,14 +136,13 @@ def mounted(forum: Forum) -> Iterator[tuple[httpx.AsyncClient, asyncio.Runner]]:
 
 
 @contextmanager
-def served(url: str, folder: Path, *more: str) -> Iterator[str]:
+def served(url: str, folder: Path, *more: str, keys: Sequence[str] = ()) -> Iterator[str]:
     """`strandline serve` in a process of its own; gives its address."""
     (folder / "key").write_bytes(KEYS[0])
     command = [sys.executable, "-c", "import sys; from strandline_cli import main; sys.exit(main())", "serve"]
-    options = ["--store", url, "--port", "0", "--page-key-file", str(folder / "key"), "--trust-viewer-header"]
-    with subprocess.Popen(
-        [*command, *options, "--image-proxy", PROXY, *more], stdout=subprocess.PIPE, text=True, cwd=folder
-    ) as process:
+    secret = keys or ("--page-key-file", str(folder / "key"))
+    options = ["--store", url, "--port", "0", *secret, "--trust-viewer-header", "--image-proxy", PROXY, *more]
+    with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True, cwd=folder) as process:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
@@ -151,6 +151,12 @@ def served(url: str, folder: Path, *more: str) -> Iterator[str]:
         finally:
             process.send_signal(signal.SIGTERM)
             assert process.wait(PATIENCE_S) == 128 + signal.SIGTERM
+
+
+@pytest.fixture(scope="session")
+def serve() -> Callable[..., AbstractContextManager[str]]:
+    """`strandline serve` of a store, within a block."""
+    return served
 
 
 @pytest.fixture(
@@ -175,12 +181,21 @@ def way(
 
 
 @pytest.fixture(scope="session")
-def web(forum: Forum) -> Iterator[Callable[..., httpx.Response]]:
+def webs(forums: Mapping[str, Forum]) -> Iterator[Mapping[str, Web]]:
+    """Requests to the mounted application, over each store."""
+    with ExitStack() as stack:
+        yield {name: _requests(*stack.enter_context(mounted(forum))) for name, forum in forums.items()}
+
+
+def _requests(client: httpx.AsyncClient, runner: asyncio.Runner) -> Web:
+    def request(method: str, path: str, **how: Any) -> httpx.Response:
+        sent: Awaitable[httpx.Response] = client.request(method, path, **how)
+        return runner.run(sent)  # type: ignore[arg-type]  # a coroutine, as httpx has it
+
+    return request
+
+
+@pytest.fixture(scope="session")
+def web(webs: Mapping[str, Web]) -> Web:
     """Requests to the mounted application, over the store in memory."""
-    with mounted(forum) as (client, runner):
-
-        def request(method: str, path: str, **how: Any) -> httpx.Response:
-            sent: Awaitable[httpx.Response] = client.request(method, path, **how)
-            return runner.run(sent)  # type: ignore[arg-type]  # a coroutine, as httpx has it
-
-        yield request
+    return webs["memory"]

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from pathlib import Path
+from socket import socket
 from typing import Any
 
 import click
@@ -72,13 +73,30 @@ async def _tell(server: Any, host: str) -> None:
     """Say where it listens, once it does."""
     while not server.started:
         await asyncio.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
+    _say_where(host, server.servers[0].sockets[0])
+
+
+def _say_where(host: str, listening: socket) -> None:
+    port = listening.getsockname()[1]
     click.echo(f"listening on http://{f'[{host}]' if ':' in host else host}:{port}")
 
 
 def _serve_many(served: Served, keys: tuple[bytes, ...], workers: int) -> None:
     from uvicorn.supervisors import Multiprocess
 
+    arrived: list[int] = []
+
+    class Remembering(Multiprocess):
+        def handle_signals(self) -> None:
+            arrived.extend(number for number in self.signal_queue if number in SIGNALS)
+            super().handle_signals()
+
     tell(served, keys)
     config = config_of(served, "strandline_cli.serving:worker", factory=True, workers=workers)
-    Multiprocess(config, sockets=[config.bind_socket()]).run()
+    listening = config.bind_socket()
+    listening.listen(config.backlog)  # who comes before the workers waits for them
+    _say_where(served.host, listening)
+    Remembering(config, sockets=[listening]).run()
+    if not arrived:
+        raise click.ClickException("the workers ended by themselves; the lines above say why")
+    raise Stopped(arrived[0])

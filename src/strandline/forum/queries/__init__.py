@@ -8,6 +8,7 @@ that a hidden account is gone at once, while the job that takes its records back
 from strandline.forum.queries.entries import community, post, profile, record
 from strandline.forum.queries.feeds import TIMEFRAMES_US, FeedPage, Order, community_feed, discover, timeline
 from strandline.forum.queries.people import handles
+from strandline.forum.queries.revs import rev_at_least
 from strandline.forum.queries.threads import Reply, thread
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "post",
     "profile",
     "record",
+    "rev_at_least",
     "thread",
     "timeline",
 ]

@@ -123,8 +123,9 @@ async def did_of(asked: Asked, name: str, missing: str) -> str:
 def _handle(who: str) -> str | None:
     if not who.startswith("!"):
         return who.removeprefix("@").lower()
-    name, at, instance = who[1:].partition("@")
-    return f"c-{name}.{instance}".lower() if at and name and "." not in name else None
+    name, _, instance = who[1:].partition("@")
+    fits = "." not in name and Handle.matches(f"{name}.{instance}")
+    return f"c-{name}.{instance}".lower() if fits else None
 
 
 async def subscriptions(asked: Asked) -> tuple[set[str], set[str]]:
