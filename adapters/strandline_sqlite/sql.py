@@ -23,8 +23,10 @@ __all__ = [
     "create_table",
     "delete",
     "drop",
+    "heads",
     "indexed",
     "insert",
+    "is_clustered",
     "named",
     "own_indexes",
     "page",
@@ -72,9 +74,14 @@ def create_table(table: Table, suffix: str = "") -> str:
     columns = ", ".join(_column(column) for column in table.columns)
     if table.near is not None:
         return f"CREATE TABLE {named(table, suffix)} ({columns}) STRICT"
-    clustered = not own_indexes(table) and not any(column.type in (Type.JSON, Type.BYTES) for column in table.columns)
-    kind = "STRICT, WITHOUT ROWID" if clustered else "STRICT"
+    kind = "STRICT, WITHOUT ROWID" if is_clustered(table) else "STRICT"
     return f"CREATE TABLE {named(table, suffix)} ({columns}, PRIMARY KEY ({_key(table)})) {kind}"
+
+
+def is_clustered(table: Table) -> bool:
+    """Tell whether the rows of a table stand in the order of its key, and have no numbers."""
+    wide = any(column.type in (Type.JSON, Type.BYTES, Type.WORDS) for column in table.columns)
+    return not wide and table.near is None and not own_indexes(table)
 
 
 def own_indexes(table: Table) -> list[Index]:
@@ -169,6 +176,26 @@ def page(table: Table, index: Index, *, after: int, bound: int, suffix: str = ""
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     order = ", ".join(f'"{name}" {way}' for name in columns)
     return f"SELECT {_columns(table)} FROM {named(table, suffix)}{where} ORDER BY {order or '1'} LIMIT ?"
+
+
+def heads(table: Table, index: Index, count: int, *, after: int, bound: int, suffix: str = "") -> str:
+    """
+    Return the statement that reads the first rows of each of `count` partitions, of which no column is null.
+
+    Its parameters are the partitions, one after the other, then those of `page` behind its partition; the limit is that
+    of each. The table has row numbers.
+    """
+    columns = table.sort_columns(index)
+    less, more, way = ("<", ">=", "DESC") if index.descending else (">", "<=", "ASC")
+    conditions = [f'"{name}" = wanted.column{at}' for at, name in enumerate(index.partition, 1)]
+    conditions += _beyond(columns[:after], less) + _beyond(columns[:bound], more)
+    order = ", ".join(f'"{name}" {way}' for name in columns)
+    name = named(table, suffix)
+    of_each = f"SELECT rowid FROM {name} WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT ?"
+    mark = f"({', '.join('?' * len(index.partition))})"
+    wanted = f"(VALUES {', '.join([mark] * count)}) AS wanted"
+    shown = ", ".join(f'it."{column.name}"' for column in table.columns)
+    return f"SELECT {shown} FROM {wanted} CROSS JOIN {name} AS it ON it.rowid IN ({of_each})"
 
 
 def _beyond(columns: Sequence[str], sign: str) -> list[str]:

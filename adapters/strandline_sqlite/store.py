@@ -115,14 +115,36 @@ class SQLiteStore:
         shape = self.layout.table(table)
         declared = shape.index(index)
         after, bound = after or (), bound or ()
-        suffix = self._suffix.get(table, "")
-        statement = sql.page(shape, declared, after=len(after), bound=len(bound), suffix=suffix)
-        most = limit if each is None else min(limit, each)
-        wanted = [(*partition, *after, *bound, most) for partition in dict.fromkeys(partitions)]
+        wanted = list(dict.fromkeys(partitions))
         places = [shape.position[name] for name in shape.sort_columns(declared)]
+        order = itemgetter(*places) if places else lambda row: ()
+        most = limit if each is None else min(limit, each)
+        after_size, bound_size, suffix = len(after), len(bound), self._suffix.get(table, "")
+        plain = not sql.is_clustered(shape) and not any(None in partition for partition in wanted)
         with _translated(self.path), self._snapshot():
-            found = self._merged(statement, wanted, itemgetter(*places), declared.descending, limit)
+            if plain and len(wanted) > 1 and len(wanted) * most <= limit:
+                say = partial(sql.heads, shape, declared, after=after_size, bound=bound_size, suffix=suffix)
+                found = self._heads(say, wanted, (*after, *bound, most), order, declared.descending)
+            else:
+                statement = sql.page(shape, declared, after=after_size, bound=bound_size, suffix=suffix)
+                asked = [(*partition, *after, *bound, most) for partition in wanted]
+                found = self._merged(statement, asked, order, declared.descending, limit)
         return list(all_turned(self._decode[table], found))
+
+    def _heads(
+        self,
+        say: Callable[[int], str],
+        wanted: Sequence[Key],
+        bounds: Sequence[Any],
+        order: Callable[[Row], Any],
+        descending: bool,
+    ) -> list[Row]:
+        """Return the first rows of each of some partitions, all of them together in order."""
+        found: dict[Row, None] = {}  # a chunk may hold a partition twice
+        for chunk in _chunks(wanted):
+            parameters = [*chain.from_iterable(chunk), *bounds]
+            found.update(dict.fromkeys(self._connection.execute(say(len(chunk)), parameters).fetchall()))
+        return sorted(found, key=order, reverse=descending)
 
     def _merged(
         self, statement: str, wanted: Sequence[Key], order: Callable[[Row], Any], descending: bool, limit: int

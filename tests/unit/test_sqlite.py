@@ -1069,3 +1069,19 @@ def test_a_url_names_a_relative_or_an_absolute_path(tmp_path: Path, monkeypatch:
     ):
         run(open_store(url, LAYOUT).close())
         assert (tmp_path / name).is_file()
+
+
+def test_the_first_rows_of_many_partitions_are_one_statement(tmp_path: Path) -> None:
+    store, oracle, said = opened(tmp_path / "forum.db"), MemoryStore(LAYOUT), list[str]()
+    replay(store)
+    replay(oracle)
+    homes = [(row[0],) for row in scanned(oracle)["community"]]
+    middle = sorted(row[6] for row in scanned(oracle)["post"])[len(scanned(oracle)["post"]) // 2]
+    store._connection.set_trace_callback(said.append)
+    for each, bounds in ((1, {}), (3, {}), (3, {"after": (middle,)}), (2, {"bound": (middle,)})):
+        how: dict[str, Any] = {"limit": 3 * len(homes), "each": each, **bounds}
+        said.clear()
+        found = run(store.page("post", "by_new", homes, **how))
+        assert found == run(oracle.page("post", "by_new", homes, **how)) != []
+        assert len([it for it in said if it.startswith("SELECT")]) == 1
+    run(store.close())
