@@ -188,9 +188,9 @@ class Tables:
         return f"ANALYZE {self.at(table)}"
 
     def count(self, table: Table) -> str:
-        """Return the statement that counts the rows of a table, up to so many, and what the planner believes: its name too."""
-        some = f"SELECT count(*) FROM (SELECT FROM {self.at(table)} LIMIT $1) AS some"
-        return f"SELECT ({some}), reltuples::bigint FROM pg_class WHERE oid = $2::text::regclass"
+        """Return the statement that counts a table up to so many rows, and tells what the planner believes."""
+        counted = f"SELECT count(*) FROM (SELECT FROM {self.at(table)} LIMIT $1) AS counted"
+        return f"SELECT ({counted}), reltuples::bigint FROM pg_class WHERE oid = $2::text::regclass"
 
     def read_meta(self) -> str:
         """Return the statement that reads what the store says of itself."""

@@ -31,7 +31,18 @@ from strandline.schema import Column, Index, Row, Schema, Table, Type
 from strandline.session import Place
 from strandline.words import WORDS
 
-__all__ = ["CURSOR", "DEAD_LETTER", "READ", "SEEN", "SEMANTICS", "Cursor", "Ingest", "Outcome", "cursors_of", "layout_of"]
+__all__ = [
+    "CURSOR",
+    "DEAD_LETTER",
+    "READ",
+    "SEEN",
+    "SEMANTICS",
+    "Cursor",
+    "Ingest",
+    "Outcome",
+    "cursors_of",
+    "layout_of",
+]
 
 T = TypeVar("T")
 

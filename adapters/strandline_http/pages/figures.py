@@ -246,7 +246,9 @@ def events_between(before: Look, after: Look) -> int | None:
 
 def rates(looks: Sequence[Look]) -> list[tuple[int, float]]:
     """Return the events a second between each two looks, behind the time of the later."""
-    told = [(after.at_us, events_between(before, after), after.at_us - before.at_us) for before, after in pairwise(looks)]
+    told = [
+        (after.at_us, events_between(before, after), after.at_us - before.at_us) for before, after in pairwise(looks)
+    ]
     return [(at_us, count / took_us * 1e6) for at_us, count, took_us in told if count is not None and took_us > 0]
 
 

@@ -30,7 +30,10 @@ _SAID: Final[Mapping[int, tuple[str, str]]] = {
     401: ("Who asks?", "This is shown to those who say who they are."),
     404: ("Nothing is here", "It was removed, it is not shown to you, or it never was."),
     405: ("This is only for reading", "A page is got, and not written to."),
-    500: ("Something went wrong here", "It is not your fault. Those who run this site can see in their log what it was."),
+    500: (
+        "Something went wrong here",
+        "It is not your fault. Those who run this site can see in their log what it was.",
+    ),
     503: ("The index cannot be read now", "It is busy or away. Try again in a few seconds."),
 }
 
@@ -132,7 +135,7 @@ def wants_page(request: Request) -> bool:
     here = links_of(request)
     if request.method not in ("GET", "HEAD") or here.path.startswith(_MACHINES):
         return False
-    told = {kind: weight for kind, weight in map(_weighed, request.headers.get("accept", "").split(","))}
+    told = dict(map(_weighed, request.headers.get("accept", "").split(",")))
     return told.get("text/html", 0.0) > 0.0 and told["text/html"] >= told.get("application/json", 0.0)
 
 

@@ -5,7 +5,7 @@ Plain functions of the views; nothing here waits or escapes, the templates do.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any, Final
@@ -76,9 +76,17 @@ def plain(text: str) -> str:
 
 
 def named(account: Json) -> str:
-    """Return what an account or a community is called: its name, its handle, or the end of its did."""
+    """
+    Return what an account or a community is called: its name, its handle, or the beginning of its did.
+
+    >>> named({"did": "did:plc:44ybard66vv44zksje25o7dz"}), named({"did": "did:web:tides.example", "name": "tides"})
+    ('did:plc:44ybar…', 'tides')
+    """
     told = account.get("displayName") or account.get("name") or ""
-    return told if told.strip() else handled(account)
+    if told.strip():
+        return str(told)
+    handle = handled(account)
+    return f"{handle[:14]}…" if handle.startswith("did:plc:") else handle
 
 
 def handled(account: Json) -> str:
@@ -123,8 +131,8 @@ def host(uri: str) -> str:
 
 def tongue(record: Json) -> str | None:
     """Return the language a record is written in, if it names one."""
-    told = record.get("langs") or ()
-    return str(told[0]) if len(told) == 1 else None
+    told: Sequence[str] = record.get("langs") or []
+    return str(told[0]) if len(told) == 1 else None  # of several, nothing says which part is in which
 
 
 def height(picture: Json) -> int | None:
@@ -132,7 +140,7 @@ def height(picture: Json) -> int | None:
     shape = picture.get("aspectRatio")
     if not shape:
         return None
-    return min(max(round(_WIDTH * shape["height"] / shape["width"]), 40), 2 * _WIDTH)
+    return int(min(max(_WIDTH * shape["height"] // shape["width"], 40), 2 * _WIDTH))
 
 
 def number(count: int) -> str:

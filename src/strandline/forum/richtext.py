@@ -9,7 +9,8 @@ covered, since to ignore one would show what it hides.
 Source: https://atproto.com/blog/create-post#mentions-and-links
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -92,7 +93,7 @@ def segments(text: str, facets: Any = ()) -> list[Segment]:
     cuts = sorted(edges)
     return [
         _segment(data[start:end].decode("utf-8", "surrogatepass"), *(walk.at(start) for walk in walks))
-        for start, end in zip(cuts, cuts[1:], strict=False)
+        for start, end in pairwise(cuts)
     ]
 
 
@@ -157,7 +158,7 @@ def _text(feature: Mapping[str, Any], name: str) -> str | None:
     return told if isinstance(told, str) else None
 
 
-_MEANINGS: Final = {
+_MEANINGS: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = {
     "link": lambda it: web_link(it.get("uri")),
     "mention": lambda it: _text(it, "did"),
     "spoiler": lambda it: _text(it, "reason") or "",
