@@ -17,7 +17,7 @@ from strandline.forum import SCHEMA
 from strandline.forum.dump import dump_lines
 from strandline.forum.testing import dump
 from strandline.forum.world import world
-from strandline.ingest import CURSOR, READ, DEAD_LETTER
+from strandline.ingest import CURSOR, DEAD_LETTER, READ
 from strandline_jetstream.testing import Cut, Faults, Stall, serving
 
 Running = Callable[..., Any]

@@ -45,7 +45,9 @@ ALT: Final = 'a pier at low water "<b>" \u202e'
 FACET: Final = "social.coves.richtext.facet"
 
 
-def put(did: str, collection: str, rkey: str, operation: Operation = "create", rev: str = "3k", **record: Any) -> Commit:
+def put(
+    did: str, collection: str, rkey: str, operation: Operation = "create", rev: str = "3k", **record: Any
+) -> Commit:
     whole = None if operation == "delete" else {"$type": collection, **record}
     return Commit(
         did=did,
@@ -76,7 +78,9 @@ def post(rkey: str, home: str = PIER, author: str = ANN, **more: Any) -> Commit:
     return put(home, POST, rkey, community=home, author=author, createdAt=AT, **more)
 
 
-def comment(did: str, rkey: str, root: str, parent: str | None = None, content: str = "was said", **more: Any) -> Commit:
+def comment(
+    did: str, rkey: str, root: str, parent: str | None = None, content: str = "was said", **more: Any
+) -> Commit:
     reply = {"root": ref(root), "parent": ref(parent or root)}
     return put(did, COMMENT, rkey, reply=reply, content=content, createdAt=AT, **more)
 
@@ -125,7 +129,7 @@ EVENTS: Final[Sequence[Event]] = (
     community(
         PIER, "pier", displayName="The pier", description=TEXT, descriptionFacets=FACETS, avatar=BLOB, banner=BLOB
     ),
-    community(NIGHT, "night", contentWarnings=["violence", "a <b> of one's own"]),
+    community(NIGHT, "night", avatar=BLOB, contentWarnings=["violence", "a <b> of one's own"]),
     community(CELLAR, "cellar", visibility="private"),
     *(
         Identity(did=did, handle=handle, time_us=1, relay_seq=1, seen_us=1)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.pages.conftest import Page, Site, parsed, site_over
 
 from strandline import Cursor, Ingest, MemoryStore, StoreUnavailable, decode, layout_of, run
 from strandline.forum import SCHEMA
@@ -21,7 +22,6 @@ from strandline_http.freshness import Freshness
 from strandline_http.pages import figures as module
 from strandline_http.pages.charts import HEIGHT, WIDTH, line
 from strandline_http.pages.figures import Figures, Look, events_between, lag_of, rates, sources
-from tests.pages.conftest import Page, Site, parsed, site_over
 
 STREAM = "jetstream v2 stream.example"
 SEEN_US = 1_780_000_000_000_000
@@ -163,7 +163,9 @@ def test_a_store_that_is_away_has_no_figures() -> None:
 
 def shown(site: Site, path: str) -> Page:
     answer = site.ask(path)
-    return Page(answer, parsed(answer.text if "<html" in answer.text else f"<!doctype html><title>x</title>{answer.text}"))
+    return Page(
+        answer, parsed(answer.text if "<html" in answer.text else f"<!doctype html><title>x</title>{answer.text}")
+    )
 
 
 def test_the_page_shows_them_and_a_part_of_it_refreshes_them() -> None:

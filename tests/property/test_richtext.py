@@ -3,6 +3,7 @@ Rich text: whatever its facets say, the text is shown whole and once, and leads 
 """
 
 import os
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strandline.forum.richtext import Segment, excerpt, segments, web_link
+from strandline.forum.richtext import Segment, enclosed, excerpt, segments, web_link
 
 EXAMPLES: Final = 20_000 if "STRANDLINE_FULL" in os.environ else 500
 FACET: Final = "social.coves.richtext.facet#"
@@ -19,14 +20,22 @@ MARKS: Final = ("bold", "italic", "strikethrough")
 WEB: Final = "https://tides.example/"
 
 texts = st.text(st.sampled_from("ab é漢🌊\n\u202e"), max_size=12) | st.text(max_size=20)
-uris = st.sampled_from([WEB, "http://a.example", "javascript:alert(1)", "data:x", "//a.example", "HTTPS://A.example", ""])
+uris = st.sampled_from(
+    [WEB, "http://a.example", "javascript:alert(1)", "data:x", "//a.example", "HTTPS://A.example", ""]
+)
 features = st.one_of(
     st.builds(lambda uri: {"$type": f"{FACET}link", "uri": uri}, uris | st.text(max_size=9)),
     st.builds(lambda kind: {"$type": f"{FACET}{kind}"}, st.sampled_from([*MARKS, "spoiler", "blink"])),
     st.just({"$type": f"{FACET}mention", "did": "did:plc:44ybard66vv44zksje25o7dz"}),
 )
 junk = st.none() | st.booleans() | st.integers() | st.text(max_size=3)
-anything = st.recursive(junk, lambda it: st.lists(it, max_size=3) | st.dictionaries(st.sampled_from(["index", "features", "$type", "byteStart", "uri"]), it))
+anything = st.recursive(
+    junk,
+    lambda it: (
+        st.lists(it, max_size=3)
+        | st.dictionaries(st.sampled_from(["index", "features", "$type", "byteStart", "uri"]), it)
+    ),
+)
 facets = st.lists(
     st.builds(
         lambda start, end, told: {"index": {"byteStart": start, "byteEnd": end}, "features": told},
@@ -106,7 +115,9 @@ def test_of_two_links_that_overlap_the_first_is_kept_whole() -> None:
 
 
 def test_spoilers_that_overlap_are_one_cover() -> None:
-    [before, *covered, after] = shown("abcdef", facet(1, 3, "spoiler", reason="x"), facet(2, 5, "spoiler"), facet(2, 4, "bold"))
+    [before, *covered, after] = shown(
+        "abcdef", facet(1, 3, "spoiler", reason="x"), facet(2, 5, "spoiler"), facet(2, 4, "bold")
+    )
     assert (before.text, after.text) == ("a", "f")
     assert len({it.spoiler for it in covered}) == 1
     assert "".join(it.text for it in covered) == "bcde"
@@ -114,6 +125,31 @@ def test_spoilers_that_overlap_are_one_cover() -> None:
 
 def test_an_excerpt_gives_nothing_of_a_spoiler_away() -> None:
     assert excerpt(shown("the gardener did it", facet(4, 12, "spoiler"), facet(4, 6, "bold")), 99) == "the […] did it"
+
+
+CONTROLS: Final = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(st.text(st.sampled_from(f"{CONTROLS}ab\n\u2029"), max_size=12))
+def test_an_enclosed_text_turns_no_direction_but_its_own(text: str) -> None:
+    """As an isolate of each kind has it: what is within ends within."""
+    found = enclosed(text)
+    assert re.sub(f"[{CONTROLS}]", "", found) == re.sub(f"[{CONTROLS}]", "", text)
+    assert enclosed(found) == found
+    for line in re.split("[\n\u2029]", found):
+        assert closes(re.sub(f"[^{CONTROLS}]", "", line))
+
+
+def closes(rest: str) -> bool:
+    """What an isolate ends besides itself: embeddings that were left open within it."""
+    while (
+        fewer := re.sub(
+            "[\u2066\u2067\u2068][\u202a\u202b\u202d\u202e]*\u2069|[\u202a\u202b\u202d\u202e]\u202c", "", rest
+        )
+    ) != rest:
+        rest = fewer
+    return rest == ""
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,12 @@ from urllib.parse import urlsplit
 
 from attrs import frozen
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from strandline.forum.richtext import enclosed
 from strandline_http.pages import shown
 from strandline_http.pages.links import Links
 
@@ -59,6 +61,11 @@ FILES: Final[Mapping[str, _File]] = {it.name: it for it in (_STYLE, _LIVE)}
 """The files of the site, by the names under which they are given."""
 
 
+def _shown(value: Any) -> Any:
+    """Return what an expression of a template shows: text that turns no direction but its own."""
+    return enclosed(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 def _environment() -> Environment:
     made = Environment(
         loader=PackageLoader(__package__),
@@ -67,6 +74,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        finalize=_shown,
     )
     made.filters.update(shown.FILTERS)
     made.globals.update(style=_STYLE.name, live_script=_LIVE.name)

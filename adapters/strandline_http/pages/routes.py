@@ -116,7 +116,8 @@ class Pages:
         async def work(it: Questions, here: Links) -> Told:
             asked = shown_parameters(("sort", "cursor"), here.asked)
             told = await it.ask("community.list", limit=_PEOPLE, **asked)
-            return {**told, "sort": asked.get("sort", "popular"), "cursor": told.get("cursor")}
+            shown = {"sort": asked.get("sort", "popular"), "cursor": told.get("cursor")}
+            return {**told, **shown, "warnings": await it.warnings(home["did"] for home in told["communities"])}
 
         return await self._page(request, "communities.html", work)
 
@@ -127,7 +128,8 @@ class Pages:
         async def work(it: Questions, here: Links) -> Told:
             community = await it.ask("community.get", community=who)
             told = await it.ask("feed.getCommunity", community=community["did"], limit=_POSTS, **_order(here))
-            return {**await _feed(it, told), "community": community}
+            warned = (await it.warnings([community["did"]])).get(community["did"], ())
+            return {**await _feed(it, told), "community": community, "warned": warned}
 
         return await self._page(request, "community.html", work)
 
@@ -254,7 +256,8 @@ async def _search_posts(it: Questions, here: Links, q: str) -> Told:
 
 async def _search_communities(it: Questions, here: Links, q: str) -> Told:
     told = await it.ask("community.search", q=q, limit=_POSTS, **shown_parameters(("cursor",), here.asked))
-    return {"found": told["communities"], "cursor": told.get("cursor")}
+    warnings = await it.warnings(home["did"] for home in told["communities"])
+    return {"found": told["communities"], "cursor": told.get("cursor"), "warnings": warnings}
 
 
 async def _search_people(it: Questions, here: Links, q: str) -> Told:

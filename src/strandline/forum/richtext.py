@@ -9,6 +9,7 @@ covered, since to ignore one would show what it hides.
 Source: https://atproto.com/blog/create-post#mentions-and-links
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
@@ -16,11 +17,17 @@ from urllib.parse import urlsplit
 
 from attrs import frozen
 
-__all__ = ["Segment", "Spoiler", "excerpt", "segments", "web_link"]
+__all__ = ["Segment", "Spoiler", "enclosed", "excerpt", "segments", "web_link"]
 
 _FACET: Final = "social.coves.richtext.facet#"
 _MARKS: Final = ("bold", "italic", "strikethrough")
 _COVERED: Final = "[…]"
+_CONTROL: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
+_PARAGRAPH: Final = re.compile("([\n\r\x1c-\x1e\x85\u2029])")
+_EMBEDDINGS: Final = "\u202a\u202b\u202d\u202e"
+_ISOLATES: Final = "\u2066\u2067\u2068"
+_POP_EMBEDDING: Final = "\u202c"
+_POP_ISOLATE: Final = "\u2069"
 
 
 @frozen
@@ -112,6 +119,46 @@ def excerpt(pieces: Iterable[Segment], most: int) -> str:
             told.append(_COVERED)
     line = " ".join("".join(told).split())
     return line if len(line) <= most else f"{line[:most].rstrip()}…"
+
+
+def enclosed(text: str) -> str:
+    """
+    Return a text that ends every change of direction it begins, and none that it did not begin.
+
+    Without it, no element isolates a text: an isolate that is left open in a name takes the end of the element for its
+    own, and turns round what stands after it.
+
+    Source: https://www.unicode.org/reports/tr9/#Explicit_Directional_Isolates
+
+    >>> enclosed("gpj\u202eexe\u2066") == "gpj\u202eexe\u2066\u2069\u202c"
+    True
+    >>> enclosed("a\u2069b")
+    'ab'
+    """
+    if not _CONTROL.search(text):
+        return text
+    return "".join(map(_enclosed_line, _PARAGRAPH.split(text)))
+
+
+def _enclosed_line(line: str) -> str:
+    kept: list[str] = []
+    begun: list[str] = []
+    for letter in line:
+        if letter in _ISOLATES:
+            begun.append(_POP_ISOLATE)
+        elif letter in _EMBEDDINGS:
+            begun.append(_POP_EMBEDDING)
+        elif letter == _POP_EMBEDDING:
+            if not begun or begun[-1] != letter:
+                continue
+            begun.pop()
+        elif letter == _POP_ISOLATE:
+            if letter not in begun:
+                continue
+            while begun.pop() != letter:
+                pass  # what began within an isolate ends with it
+        kept.append(letter)
+    return "".join([*kept, *reversed(begun)])
 
 
 def web_link(uri: object) -> str | None:
