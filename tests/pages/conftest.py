@@ -159,6 +159,7 @@ EVENTS: Final[Sequence[Event]] = (
     comment(ANN, "labelled", FIRST, content=SECRET, labels=LABELS),
     comment(EVE, "hostile", FIRST, content=TEXT, facets=FACETS),
     comment(EVE, "taken", FIRST, content="taken back"),
+    comment(EVE, "endless", FIRST, content="e\u0301" * 6_500),
     comment(ANN, "answer", FIRST, uri(EVE, COMMENT, "taken"), "an answer to it"),
     put(EVE, COMMENT, "taken", "delete", rev="3l"),
     comment(GONE, "gone", FIRST, content=HIDDEN),

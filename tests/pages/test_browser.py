@@ -25,6 +25,7 @@ from strandline import Cursor, Index, open_index
 from strandline.forum import SCHEMA
 from strandline.forum.xrpc import BlobUrls
 from strandline_http import Settings, create_app, open_readers
+from strandline_http.pages import figures
 
 SWITCHES: Final = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -179,13 +180,13 @@ def test_all_can_be_done_by_keyboard(page: Page, address: str) -> None:
 
 
 def test_the_figures_refresh_themselves_until_they_are_paused(
-    page: Page, address: str, index: tuple[Index, str]
+    page: Page, address: str, index: tuple[Index, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(figures, "SOON_US", 0)
     page.clock.install()
     page.goto(f"{address}/index")
     assert "late.ndjson" not in page.inner_text("main")
     index[0].ask(lambda store: index[0].ingest.fold([], Cursor("file:/late.ndjson", 7)))
-    time.sleep(2.1)  # cursors that were looked at within two seconds are not looked at again
     page.clock.run_for(5100)
     page.locator("text=late.ndjson").wait_for()
     page.get_by_role("button", name="Pause").click()

@@ -262,6 +262,13 @@ def test_a_thread_shows_comments_under_each_other_and_leads_on_where_it_is_cut(s
     assert found == {f"as deep as {at}" for at in range(14)} | {f"beside {at}" for at in range(60)}
 
 
+def test_no_comment_takes_a_page_for_itself(site: Site) -> None:
+    told = "".join(page.text() for page in walked(site, f"/post/{PIER}/first"))
+    assert "e\u0301" * 6000 in told
+    assert "e\u0301" * 6000 + "e" not in told
+    assert "It goes on for 1,000 more letters, which are not shown here." in told
+
+
 def test_a_comment_that_was_taken_back_leaves_a_placeholder_over_its_answers(site: Site) -> None:
     pages = list(walked(site, f"/post/{PIER}/first"))
     told = [it for page in pages for it in page.all("li") if "Removed by its author" in "".join(it.itertext())]

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strandline.forum.richtext import Segment, enclosed, excerpt, segments, web_link
+from strandline.forum.richtext import MOST_FACETS, Segment, enclosed, excerpt, segments, web_link
 
 EXAMPLES: Final = 20_000 if "STRANDLINE_FULL" in os.environ else 500
 FACET: Final = "social.coves.richtext.facet#"
@@ -106,6 +106,11 @@ def test_a_stretch_that_splits_a_character_is_ignored() -> None:
     for start, end in ((0, 1), (1, 2), (0, 5), (2, 2), (3, 1), (-1, 2)):
         assert shown("éa", facet(start, end, "bold")) == [Segment(text="éa")]
     assert [it.bold for it in shown("éa", facet(0, 2, "bold"))] == [True, False]
+
+
+def test_no_record_makes_a_text_of_more_pieces_than_can_be_shown() -> None:
+    many = [facet(at, at + 1, "bold") for at in range(0, 20_000, 2)]
+    assert len(shown("a" * 20_000, *many)) <= 2 * MOST_FACETS + 1
 
 
 def test_of_two_links_that_overlap_the_first_is_kept_whole() -> None:

@@ -36,9 +36,11 @@ LETTERS: Final = 500
 REFUSED: Final = 2000
 """So many quarantined records are looked at."""
 
+SOON_US: Final = 2_000_000
+"""The cursors are not looked at again within so many microseconds."""
+
 _LOOKS: Final = 180
 _LOOK_S: Final = 10.0
-_SOON_US: Final = 2_000_000
 _RECENT_US: Final = 60_000_000
 _WINDOW_US: Final = 1_800_000_000
 _PATIENCE_S: Final = 0.5
@@ -150,7 +152,7 @@ class Figures:
     async def look(self) -> None:
         """Look at the cursors, unless they were looked at just now. Raises StoreError."""
         now = now_us()
-        if self._looks and now - self._looks[-1].at_us < _SOON_US:
+        if self._looks and now - self._looks[-1].at_us < SOON_US:
             return
         self._looks.append(Look(now, await self._readers.ask(_positions)))
         while now - self._looks[0].at_us > _WINDOW_US:

@@ -204,7 +204,8 @@ class Pages:
 
     async def index(self, request: Request) -> Response:
         """Show what is indexed, and how that goes; `part=figures` gives the figures alone."""
-        told = await self.figures.told()
+        async with asyncio.timeout(self.settings.timeout_s):
+            told = await self.figures.told()
         here = links_of(request)
         template = "figures.html" if here.asked.get("part") == "figures" else "index.html"
         page = render(template, here, figures=told, version=self.settings.version)

@@ -17,7 +17,10 @@ from urllib.parse import urlsplit
 
 from attrs import frozen
 
-__all__ = ["Segment", "Spoiler", "enclosed", "excerpt", "segments", "web_link"]
+__all__ = ["MOST_FACETS", "Segment", "Spoiler", "enclosed", "excerpt", "segments", "web_link"]
+
+MOST_FACETS: Final = 1000
+"""Of more facets those after the first so many are ignored: a record has room for ten thousand, a reader has not."""
 
 _FACET: Final = "social.coves.richtext.facet#"
 _MARKS: Final = ("bold", "italic", "strikethrough")
@@ -184,7 +187,7 @@ def web_link(uri: object) -> str | None:
 
 def _features(data: bytes, facets: Any) -> Iterator[tuple[str, _Stretch]]:
     """Yield what stretches of a text mean, by kind, in the order written."""
-    for facet in facets if isinstance(facets, Sequence) and not isinstance(facets, str) else ():
+    for facet in facets[:MOST_FACETS] if isinstance(facets, Sequence) and not isinstance(facets, str) else ():
         stretch = _stretch(data, facet)
         features = facet.get("features") if stretch else None
         for feature in features if isinstance(features, Sequence) and not isinstance(features, str) else ():
