@@ -102,10 +102,10 @@ def test_it_is_kept_how_many_events_of_a_stream_were_read(
 
     async def test() -> None:
         expected = 0
-        async with serving(LINES) as jetstream:
-            for _ in range(2):
+        async with serving(LINES, Faults(fates=[Cut(100), Cut(200)])) as jetstream:
+            for connections in (3, 1):
                 async with running(*following(f"{jetstream.url}{path}", url)) as process:
-                    await told(process, "events", 1)
+                    await told(process, "connections", connections)
                     process.terminate()
                     out, _ = await process.communicate()
                 status = json.loads(out.splitlines()[-1])
