@@ -137,6 +137,25 @@ def test_wheel_holds_every_module_of_the_tree(wheel: Path) -> None:
     assert tree == {name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".py")}
 
 
+def test_wheel_holds_what_the_pages_are_made_of(wheel: Path) -> None:
+    root = ROOT / "adapters"
+    tree = {
+        str(path.relative_to(root)) for path in root.rglob("*.*") if path.suffix in (".html", ".css", ".js", ".zdict")
+    }
+    assert {"strandline_http/pages/templates/base.html", "strandline_http/pages/static/strandline.css"} <= tree
+    assert tree <= set(zipfile.ZipFile(wheel).namelist())
+
+
+def test_pages_are_made_where_only_the_wheel_is(folder: Path, wheel: Path) -> None:
+    env = environment(folder / "pages", wheel, extra="http")
+    making = (
+        "from strandline_http.pages.html import FILES, render\n"
+        "from strandline_http.pages.links import Links\n"
+        "print(render('whose.html', Links('', '/timeline', {}), did=None, who='').count('</h1>'), len(FILES))"
+    )
+    assert run(env / "bin/python", "-W", "error", "-c", making, cwd=folder).strip() == "1 2"
+
+
 def test_sdist_holds_what_is_needed_to_build_and_test(built: Path) -> None:
     with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}

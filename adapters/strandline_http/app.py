@@ -2,14 +2,15 @@
 The index over HTTP: bytes in, a question to the core, bytes out.
 
 `create_app` gives an ASGI application, to be served or mounted in another. It decides nothing about the forum: every
-answer and every refusal comes from `strandline.forum.xrpc`. Whatever happens, the answer is JSON of one shape.
+answer and every refusal comes from `strandline.forum.xrpc`. Whatever happens, the answer is JSON of one shape; but for
+the pages (`strandline_http.pages`), and errors told to who reads pages.
 
 Source: https://atproto.com/specs/xrpc
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from inspect import isawaitable
 from typing import Any, Final
@@ -31,10 +32,13 @@ from strandline.forum.queries import rev_at_least
 from strandline.forum.records import POST
 from strandline.forum.xrpc import Refusal, answer, openapi, refusal_of_post
 from strandline_http.freshness import Freshness, now_us
+from strandline_http.pages import Pages, error_page, wants_page
 from strandline_http.readers import OnLoop, Readers
 from strandline_http.settings import Settings
 
 __all__ = ["create_app"]
+
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 LOG: Final = logging.getLogger("strandline.http")
 
@@ -56,10 +60,12 @@ def create_app(store: Store | Readers, settings: Settings) -> Starlette:
     """
     readers = OnLoop(store) if isinstance(store, Store) else store
     served = _Served(readers, settings)
+    pages = Pages(readers, settings, served.freshness)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        yield
+        async with pages.watching():
+            yield
         await served.freshness.close()
         await readers.close()
 
@@ -68,8 +74,9 @@ def create_app(store: Store | Readers, settings: Settings) -> Starlette:
             Route("/xrpc/_health", served.health),
             Route("/health", served.health),
             Route("/openapi.json", served.openapi),
-            Route("/post/{did}/{rkey}", served.permalink),
+            Route("/post/{did}/{rkey}", _negotiated(pages.post, served.permalink)),
             Route("/xrpc/{nsid}", served.xrpc, methods=_METHODS),
+            *pages.routes,
         ],
         middleware=[
             Middleware(_Framed, served=served),
@@ -94,6 +101,19 @@ def create_app(store: Store | Readers, settings: Settings) -> Starlette:
     )
     app.router.redirect_slashes = False  # it would send the asker where the Host header says
     return app
+
+
+def _negotiated(page: Endpoint, data: Endpoint) -> Endpoint:
+    """Return an endpoint that gives a page to those who would rather read one, else data."""
+
+    async def endpoint(request: Request) -> Response:
+        if wants_page(request):
+            return await page(request)
+        response = await data(request)
+        response.headers["Vary"] = "Accept"
+        return response
+
+    return endpoint
 
 
 class _Served:
@@ -213,7 +233,7 @@ class _Guarded:
             if begun:
                 raise
             told = {"error": "InternalServerError", "message": "something went wrong here; the log says what"}
-            await _json(500, told)(scope, receive, send)
+            await _told(Request(scope), 500, told)(scope, receive, send)
 
 
 def _request_id(scope: Scope) -> str:
@@ -232,10 +252,17 @@ def _options(allowed: str) -> Response:
     return Response(status_code=204, headers={"Allow": methods})
 
 
+def _told(request: Request, status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    """Return an error: as a page to those who would rather read one, else as data."""
+    if wants_page(request):
+        return error_page(request, status, body["message"], headers)
+    return _json(status, body, headers)
+
+
 async def _told_refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
     headers = {"Allow": _ALLOWED} if error.status == 405 else None
-    return _json(error.status, error.body(), headers)
+    return _told(request, error.status, error.body(), headers)
 
 
 async def _told_http(request: Request, error: Exception) -> Response:
@@ -243,15 +270,15 @@ async def _told_http(request: Request, error: Exception) -> Response:
     if error.status_code == 405 and request.method == "OPTIONS":
         return _options((error.headers or {})["Allow"])
     name = _STATUS_NAMES.get(error.status_code, "InvalidRequest")
-    return _json(error.status_code, {"error": name, "message": error.detail}, error.headers)
+    return _told(request, error.status_code, {"error": name, "message": error.detail}, error.headers)
 
 
 async def _told_store(request: Request, error: Exception) -> Response:
     LOG.error("the store is in trouble: %s", error)
     told = {"error": "ServiceUnavailable", "message": "the index cannot be read now"}
-    return _json(503, told, {"Retry-After": "5"})
+    return _told(request, 503, told, {"Retry-After": "5"})
 
 
 async def _told_timeout(request: Request, error: Exception) -> Response:
     told = {"error": "ServiceUnavailable", "message": "the answer took too long"}
-    return _json(503, told, {"Retry-After": "5"})
+    return _told(request, 503, told, {"Retry-After": "5"})

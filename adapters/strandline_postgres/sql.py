@@ -187,6 +187,11 @@ class Tables:
         """Return the statement that lets the planner know a table."""
         return f"ANALYZE {self.at(table)}"
 
+    def count(self, table: Table) -> str:
+        """Return the statement that counts a table up to so many rows, and tells what the planner believes."""
+        counted = f"SELECT count(*) FROM (SELECT FROM {self.at(table)} LIMIT $1) AS counted"
+        return f"SELECT ({counted}), reltuples::bigint FROM pg_class WHERE oid = $2::text::regclass"
+
     def read_meta(self) -> str:
         """Return the statement that reads what the store says of itself."""
         return f"SELECT name, value FROM {self.meta}"

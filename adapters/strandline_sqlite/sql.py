@@ -19,6 +19,7 @@ __all__ = [
     "MOVE",
     "MOVED",
     "ROW",
+    "count",
     "create_index",
     "create_table",
     "delete",
@@ -160,6 +161,11 @@ def delete(table: Table, suffix: str) -> str:
 def scan(table: Table, suffix: str = "") -> str:
     """Return the statement that reads all rows by key."""
     return f"SELECT {_columns(table)} FROM {named(table, suffix)} ORDER BY {_key(table)}"
+
+
+def count(table: Table, suffix: str = "") -> str:
+    """Return the statement that counts all rows; SQLite walks the shortest index there is."""
+    return f"SELECT count(*) FROM {named(table, suffix)}"
 
 
 def page(table: Table, index: Index, *, after: int, bound: int, suffix: str = "") -> str:

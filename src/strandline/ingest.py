@@ -31,7 +31,18 @@ from strandline.schema import Column, Index, Row, Schema, Table, Type
 from strandline.session import Place
 from strandline.words import WORDS
 
-__all__ = ["CURSOR", "DEAD_LETTER", "SEMANTICS", "Cursor", "Ingest", "Outcome", "cursors_of", "layout_of"]
+__all__ = [
+    "CURSOR",
+    "DEAD_LETTER",
+    "READ",
+    "SEEN",
+    "SEMANTICS",
+    "Cursor",
+    "Ingest",
+    "Outcome",
+    "cursors_of",
+    "layout_of",
+]
 
 T = TypeVar("T")
 
@@ -40,6 +51,12 @@ SEMANTICS = "1"
 
 TRIES: Final = 10
 """How often a transaction is tried in all when it is interrupted each time."""
+
+SEEN: Final = " seen"
+"""Put behind the name of a stream, it names the cursor that holds when its latest event was seen."""
+
+READ: Final = " read"
+"""Put behind the name of a stream, it names the cursor that holds how many events of it were read in all."""
 
 MAX_LETTERS = 10_000
 MAX_LETTER_BYTES = 64 * 1024
@@ -227,13 +244,19 @@ class Ingest:
         it.quarantined.update(folded.quarantined)
 
 
-def cursors_of(place: Place) -> list[Cursor]:
-    """Return what keeps a place, for `Ingest.fold`; `Ingest.places` reads it back."""
-    return [Cursor(place.source, place.position), Cursor(_seen_at(place.source), place.seen_us)]
+def cursors_of(place: Place, read: int | None = None) -> list[Cursor]:
+    """
+    Return what keeps a place, for `Ingest.fold`; `Ingest.places` reads it back.
+
+    `read` is how many events of the stream were read in all, those that came again too: by it whoever reads the store
+    tells how fast the stream is taken in. None for not counted.
+    """
+    kept = [Cursor(place.source, place.position), Cursor(_seen_at(place.source), place.seen_us)]
+    return kept if read is None else [*kept, Cursor(f"{place.source}{READ}", read)]
 
 
 def _seen_at(source: str) -> str:
-    return f"{source} seen"
+    return f"{source}{SEEN}"
 
 
 async def _persistently(work: Callable[[], Awaitable[T]]) -> T:

@@ -140,6 +140,10 @@ class MemoryStore:
         self._rows, self._indexes, self.stamp = beside._rows, beside._indexes, dict(self.layout.stamp)
         self._followers.tell(table.name for table in self.layout.views)
 
+    async def counts(self) -> Mapping[str, int]:
+        """Return how many rows each table has."""
+        return {name: len(rows) for name, rows in self._rows.items()}
+
     def changes(self) -> AbstractAsyncContextManager[Moves]:
         """Follow the store within the block."""
         return self._followers.follow()

@@ -17,7 +17,7 @@ from strandline.errors import InvalidSchema
 from strandline.schema import Keys, Row, Table
 from strandline.words import Query
 
-__all__ = ["Changes", "Found", "Key", "Layout", "Store", "Transaction"]
+__all__ = ["Changes", "Counting", "Found", "Key", "Layout", "Store", "Transaction"]
 
 Key = tuple[Any, ...]
 """The leading values of a row that tell it from every other of its table."""
@@ -218,4 +218,18 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Let go of the store."""
+        ...
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """What a store may do besides: say how many rows it holds, without reading them one by one."""
+
+    async def counts(self) -> Mapping[str, int]:
+        """
+        Return how many rows each table of the layout has, by name; a table that cannot be told of is left out.
+
+        Exact up to 100,000 rows; more may be an estimate. It may take seconds where there are many millions: ask it
+        rarely, and not while somebody waits.
+        """
         ...

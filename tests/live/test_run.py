@@ -17,7 +17,7 @@ from strandline.forum import SCHEMA
 from strandline.forum.dump import dump_lines
 from strandline.forum.testing import dump
 from strandline.forum.world import world
-from strandline.ingest import DEAD_LETTER
+from strandline.ingest import CURSOR, DEAD_LETTER, READ
 from strandline_jetstream.testing import Cut, Faults, Stall, serving
 
 Running = Callable[..., Any]
@@ -82,6 +82,35 @@ def test_a_killed_run_goes_on_where_its_rows_end(path: str, running: Running, aw
             assert third.returncode == 143
         assert "cursor=" in jetstream.asked[-1]
         await assert_is_index_of(LINES, url)
+
+    awaited(test())
+
+
+@pytest.mark.parametrize("path", ["", "/subscribe"])
+def test_it_is_kept_how_many_events_of_a_stream_were_read(
+    path: str, running: Running, awaited: Within, tmp_path: Path
+) -> None:
+    """Those of a second run are counted on, whoever asks the store."""
+    url = f"sqlite:///{tmp_path}/index.db"
+
+    async def read() -> int:
+        store = await open_store(url, SCHEMA, write=False)
+        found = [row async for _, rows in store.scan([CURSOR.name]) for row in rows]
+        await store.close()
+        [(_, count)] = [row for row in found if row[0].endswith(READ)]
+        return int(count)
+
+    async def test() -> None:
+        expected = 0
+        async with serving(LINES, Faults(fates=[Cut(100), Cut(200)])) as jetstream:
+            for connections in (3, 1):
+                async with running(*following(f"{jetstream.url}{path}", url)) as process:
+                    await told(process, "connections", connections)
+                    process.terminate()
+                    out, _ = await process.communicate()
+                status = json.loads(out.splitlines()[-1])
+                expected += status["events"] + status["control"] + sum(status["bad"].values())
+                assert await read() == expected > 0
 
     awaited(test())
 

@@ -27,7 +27,7 @@ from attrs import frozen
 HERE: Final = Path(__file__).resolve().parent
 ROOT: Final = HERE.parents[1]
 COPIED: Final = ("src", "adapters", "tests", "pyproject.toml")
-PACKAGES: Final = ("strandline", "strandline_cli", "strandline_files", "strandline_sqlite")
+PACKAGES: Final = ("strandline", "strandline_cli", "strandline_files", "strandline_http", "strandline_sqlite")
 
 LOGS: Final = 1200
 """STRANDLINE_LOGS for the suites: one share of the laws, of four, sees 300."""

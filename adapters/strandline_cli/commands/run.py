@@ -14,7 +14,7 @@ from attrs import evolve
 from strandline import Ingest
 from strandline.event import Decoded
 from strandline.forum import SCHEMA
-from strandline.ingest import cursors_of
+from strandline.ingest import READ, cursors_of
 from strandline.session import Place, Session, follow
 from strandline_cli.ahead import unhurried_collection
 from strandline_cli.command import Command, store_of, store_option
@@ -117,8 +117,19 @@ async def _follow_and_serve(
 async def _follow(ingest: Ingest, session: Session, patience_s: float, status_json: bool) -> None:
     from strandline_jetstream import Follower
 
+    read = {host.source: await ingest.cursor(f"{host.source}{READ}") or 0 for host in session.hosts}
+    unplaced = 0
+
     async def deliver(items: Sequence[Decoded], place: Place | None) -> None:
-        await ingest.fold(items, cursors_of(place) if place else None)
+        nonlocal unplaced
+        count = unplaced + len(items)
+        if place is None:
+            await ingest.fold(items)
+            unplaced = count
+            return
+        await ingest.fold(items, cursors_of(place, read[place.source] + count))
+        read[place.source] += count
+        unplaced = 0
 
     follower = Follower(session, deliver, go_on=ingest.go_on, patience_s=patience_s)
     await follow_until_stopped(follower, status_json)

@@ -33,7 +33,8 @@ def serve(url: str | None, port: int, workers: int, key_files: tuple[Path, ...],
     """
     Serve the index over HTTP.
 
-    It reads the store beside whoever writes it. /health says how it is, /openapi.json what can be asked.
+    It reads the store beside whoever writes it. / is for a browser, /health says how it is, /openapi.json what can be
+    asked.
     """
     served = Served(url=store_of(url), port=port, **told)
     keys = checked(served, key_files)

@@ -28,7 +28,7 @@ from attrs import field, frozen
 from hypothesis import strategies as st
 
 from strandline.errors import StoreError
-from strandline.ports import Changes, Found, Key, Layout, Store
+from strandline.ports import Changes, Counting, Found, Key, Layout, Store
 from strandline.schema import Column, Index, Row, Search, Table, Type
 from strandline.testing.laws import Held, Killed, LawsConformance, Told, put, told
 from strandline.words import Query, query_of, words_of
@@ -807,6 +807,16 @@ class StoreConformance(LawsConformance):
             await anext(chunks)
         await put(held.store, {"item": dict.fromkeys(SOME["item"])})
         await _holds(held.store, {**SOME, "item": {}})
+
+    @each(st.lists(_changes([*LAYOUT.tables.values()]), max_size=3))
+    async def test_a_store_that_counts_its_rows_counts_right(self, held: Held, commits: list[Changes]) -> None:
+        if not isinstance(held.store, Counting):
+            return
+        rows: Rows = {name: {} for name in LAYOUT.tables}
+        for changes in commits:
+            await put(held.store, changes)
+            rows = _changed(rows, changes)
+            assert await held.store.counts() == {name: len(there) for name, there in rows.items()}
 
     # Rebuilding.
 
