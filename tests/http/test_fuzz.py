@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 import schemathesis.openapi
-from hypothesis import HealthCheck, given, reject, settings
+from hypothesis import HealthCheck, assume, given, reject, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import (
@@ -129,7 +129,9 @@ def test_no_permanent_link_is_an_error_of_ours(web: Web) -> None:
     @settings(max_examples=2 * EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
     @given(did=st.text(max_size=40) | st.sampled_from(ODD), rkey=st.text(max_size=40) | st.sampled_from(ODD))
     def law(did: str, rkey: str) -> None:
-        got = web("GET", "/post/" + "/".join(quote(plain(it), safe="/") for it in (did, rkey)))
+        path = "/post/" + "/".join(quote(plain(it), safe="/") for it in (did, rkey))
+        assume(not {".", ".."} & set(path.split("/")))  # the client makes another path of these
+        got = web("GET", path)
         assert got.status_code in (400, 404), got.text
         assert {"error", "message"} <= set(got.json()) or got.json()["post"]["notFound"]
 
