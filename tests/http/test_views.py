@@ -184,6 +184,18 @@ PRIVATE_QUESTIONS: Final = (
 )
 
 
+def test_a_quoted_post_of_a_blocked_community_is_not_shown_to_who_blocks_it(index: Index) -> None:
+    quote = {"$type": "social.coves.embed.post", "post": ref(uri(COVE, POST, "theirs"))}
+    told = [community(COVE, "cove"), post("theirs", COVE), post("told", embed=quote)]
+    index.fold([*told, put(BEN, BLOCK, "one", subject=COVE, createdAt=AT)])
+    for question in (("feed.getDiscover",), ("community.post.get", ("uris", uri(PIER, POST, "told")))):
+        for viewer, is_shown in ((BEN, False), (ANN, True), (None, True)):
+            found = ask(index, *question, viewer=viewer)
+            posts = found.get("posts") or [item["post"] for item in found["feed"]]
+            [view] = [it for it in posts if it["uri"] == uri(PIER, POST, "told")]
+            assert ("notFound" not in view["embed"]["resolved"]) is is_shown, (question, viewer)
+
+
 def test_a_private_community_is_shown_to_its_subscribers_alone(index: Index) -> None:
     hold = put(BEN, SUBSCRIPTION, "one", subject=COVE, createdAt=AT)
     quote = {"$type": "social.coves.embed.post", "post": ref(uri(COVE, POST, "secret"))}

@@ -86,6 +86,7 @@ async def gather(
     communities: Iterable[str] = (),
     others: Iterable[str] = (),
     private: Iterable[str] = (),
+    blocked: Iterable[str] = (),
 ) -> Known:
     """
     Read what the views of some rows need.
@@ -98,6 +99,7 @@ async def gather(
         communities: Dids of communities shown beside.
         others: At-uris of more records that are shown.
         private: Private communities that the viewer may see.
+        blocked: Communities whose posts the viewer wants to see nowhere.
     """
     uri = asked.store.layout.keys.uri
     expected = {**{row.uri: row.cid for row in posts}, **{uri(row.key): row.cid for row in comments}}
@@ -117,7 +119,7 @@ async def gather(
     expected |= {actor_uri(row.did): row.cid for row in profiles.values()}
     expected |= {community_uri(row.did): row.cid for row in found.values()}
     beside = await _registers(asked, expected)
-    may = set(private)
+    may, unwanted = set(private), set(blocked)
     return Known(
         blobs=asked.how.blobs,
         keys=asked.store.layout.keys,
@@ -128,7 +130,7 @@ async def gather(
         handles=await handles_of(asked.store, repos.values()),
         profiles=profiles,
         communities=found,
-        quoted={at: row for at, row in quoted.items() if _may_quote(row, gone, found, may)},
+        quoted={at: row for at, row in quoted.items() if _may_quote(row, gone | unwanted, found, may)},
         votes=await _votes(asked, [*(row.key for row in (*posts, *comments, *quoted.values()))]),
     )
 

@@ -39,7 +39,7 @@ async def answer_comments(asked: Asked) -> Json:
     uri = asked.parameters["post"]
     if record_uri(uri) is None:
         raise invalid(f"post: {uri[:100]!r} is no at-uri of a record; write at://DID/COLLECTION/RKEY")
-    subscribed, _ = await subscriptions(asked)
+    subscribed, blocked = await subscriptions(asked)
     row = (await shown_posts(asked, [uri], subscribed)).get(uri)
     if row is None:
         raise not_found("RootNotFound", f"post: nothing is at {uri!r} that is shown to you")
@@ -51,7 +51,7 @@ async def answer_comments(asked: Asked) -> Json:
     keys = [key for key in cut.shown if key in grown.comments]
     ghosts = [asked.store.layout.keys.uri(key) for key in cut.shown if key not in grown.comments]
     shown = [grown.comments[key] for key in keys]
-    known = await gather(asked, posts=[row], comments=shown, others=ghosts, private=subscribed)
+    known = await gather(asked, posts=[row], comments=shown, others=ghosts, private=subscribed, blocked=blocked)
     post = post_view(known, row)
     if post is None:
         raise not_found("RootNotFound", f"post: nothing is at {uri!r}")
@@ -153,10 +153,10 @@ async def answer_actor_comments(asked: Asked) -> Json:
     began = place(asked)
     if await hidden(asked.store, [did]):
         return {"comments": []}
-    subscribed, _ = await subscriptions(asked)
+    subscribed, blocked = await subscriptions(asked)
     of = _Spoken(asked, did, home, frozenset(subscribed))
     rows, after = await walk(of.fetch, of.keep, _spoken_at, limit=asked.limit, after=began.after)
-    known = await gather(asked, comments=rows, private=subscribed)
+    known = await gather(asked, comments=rows, private=subscribed, blocked=blocked)
     views = [view for row in rows if (view := comment_view(known, row)) is not None]
     return {"comments": views, **token(asked, began, after)}
 

@@ -105,8 +105,8 @@ async def feed_of(asked: Asked, page: FeedPage) -> Json:
 
 async def post_views(asked: Asked, rows: Sequence[Any]) -> list[Json]:
     """Return the views of some posts; of one whose record is gone meanwhile there is none."""
-    subscribed, _ = await subscriptions(asked)
-    known = await gather(asked, posts=rows, private=subscribed)
+    subscribed, blocked = await subscriptions(asked)
+    known = await gather(asked, posts=rows, private=subscribed, blocked=blocked)
     return [view for row in rows if (view := post_view(known, row)) is not None]
 
 

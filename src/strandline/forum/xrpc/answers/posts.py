@@ -36,7 +36,7 @@ async def answer_get(asked: Asked) -> Json:
         raise invalid(f"uris: {len(uris)} of them; expected 1 to {_MOST_URIS}")
     subscribed, blocked = await subscriptions(asked)
     rows = await shown_posts(asked, uris, subscribed)
-    known = await gather(asked, posts=list(rows.values()), private=subscribed)
+    known = await gather(asked, posts=list(rows.values()), private=subscribed, blocked=blocked)
 
     def view(uri: str) -> Json:
         row = rows.get(uri)
