@@ -64,6 +64,7 @@ def test_the_standing_put_holds_its_path_valid_or_not(batches: list[list[Event]]
     for batch in batches:
         log += batch
         run(index.fold(batch))
+        run(index.finish())
         assert dumped(store) == reference.dump(log)
         assert quarantined(store) == reference.quarantine(log)
     run(index.rebuild())

@@ -63,6 +63,7 @@ def test_what_is_an_event_now_is_taken_in_and_a_letter_no_more(opened: Opened, t
         assert await retry(ingest) == Retried(folded=len(GOOD), bad=len(BAD), cut=1)
         await ingest.finish()
         await told.fold([decode(it) for it in GOOD])
+        await told.finish()
         assert await dumped(ingest) == await dumped(told)
         assert len(await reasons(ingest)) == len(BAD) + 1
         assert await retry(ingest) == Retried(bad=len(BAD), cut=1)
