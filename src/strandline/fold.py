@@ -113,10 +113,10 @@ async def fold(
 
 
 def _one_after_the_other(first: Sequence[Moved], then: Sequence[Moved]) -> list[Moved]:
-    """Return how records moved that moved twice, each once."""
+    """Return how records moved that moved twice, each once; what came and went in between did not move."""
     began = {_record(pair): pair for pair in first}
     both = [(began.pop(_record(pair), pair)[0], pair[1]) for pair in then]
-    return [*began.values(), *both]
+    return [*began.values(), *(pair for pair in both if pair != (None, None))]
 
 
 def _record(pair: Moved) -> str:

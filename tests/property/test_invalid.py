@@ -6,22 +6,27 @@ set of standing puts that are not valid, whatever was there before.
 """
 
 import os
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final, Literal, get_args
+from unittest.mock import patch
 
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strandline import Account, Commit, Event, Ingest, MemoryStore, layout_of, run
+from strandline import Account, Commit, Event, Ingest, MemoryStore, ingest, layout_of, run
 from strandline.fold import QUARANTINE
 from strandline.forum import SCHEMA
 from strandline.forum.dump import dump_lines
 from strandline.forum.testing import reference
 from strandline.forum.testing.strategies import CALM, CIDS, POOLS, REVS
+from strandline.jobs import STEP, step
 from strandline.testing.laws import told
 
-EXAMPLES = 20_000 if "STRANDLINE_FULL" in os.environ else 200
+EXAMPLES = 20_000 if "STRANDLINE_FULL" in os.environ else 1200
 
+LETTERS: Final = "234567abcdefghijklmnopqrstuvwxyz"
 Operation = Literal["create", "update", "delete"]
 SPOILT: Final[dict[str, Any]] = {"createdAt": "yesterday", "note": "\x00", "extra": 0.5}
 SEEN_US: Final = tuple(POOLS.times_us[0] + seconds * 1_000_000 for seconds in (1, 2, 3, 4, 9))
@@ -32,9 +37,9 @@ STORY: Final = (CALM[0], CALM[1], CALM[2], CALM[3], CALM[7])
 
 
 @st.composite
-def writes(draw: st.DrawFn) -> Commit:
-    """Draw a write to one of the story's paths; half of the puts are spoilt."""
-    plain, spoil = draw(st.sampled_from(STORY)), draw(st.sampled_from([None, *SPOILT, None, None]))
+def writes(draw: st.DrawFn, story: Sequence[Commit]) -> Commit:
+    """Draw a write to one of a story's paths; half of the puts are spoilt."""
+    plain, spoil = draw(st.sampled_from(story)), draw(st.sampled_from([None, *SPOILT, None, None]))
     rev, operation = draw(st.sampled_from(REVS[:4])), draw(st.sampled_from(get_args(Operation)))
     plain = evolve(plain, rev=rev, operation=operation, seen_us=draw(st.sampled_from(SEEN_US)))
     if operation == "delete":
@@ -43,30 +48,52 @@ def writes(draw: st.DrawFn) -> Commit:
     return evolve(plain, cid=draw(st.sampled_from(CIDS[:2])), record=record)
 
 
-def accounts() -> st.SearchStrategy[Account]:
-    """Return a strategy for accounts of the story's repos that are hidden, or shown again."""
+def accounts(story: Sequence[Commit]) -> st.SearchStrategy[Account]:
+    """Return a strategy for accounts of a story's repos that are hidden, or shown again."""
     return st.builds(
         Account,
-        did=st.sampled_from(sorted({it.did for it in STORY})),
+        did=st.sampled_from(sorted({it.did for it in story})),
         active=st.booleans(),
-        time_us=st.integers(1, 3),
+        time_us=st.integers(1, 9),
         relay_seq=st.just(1),
         seen_us=st.just(1),
     )
 
 
+@st.composite
+def batches(draw: st.DrawFn) -> list[tuple[bool, list[Event]]]:
+    """Draw batches about the whole story or one path of it, in order or not, and whether jobs end after each."""
+    story = draw(st.sampled_from([STORY, *((it,) for it in STORY)]))
+    drawn = draw(st.lists(st.tuples(st.booleans(), st.lists(writes(story) | accounts(story), max_size=2)), max_size=8))
+    if not draw(st.booleans()):
+        return drawn
+    times = iter(range(1, 99))
+    return [(ended, [_at(next(times), event) for event in events]) for ended, events in drawn]
+
+
+def _at(time: int, event: Event) -> Event:
+    if isinstance(event, Commit):
+        return evolve(event, rev=f"3kp{LETTERS[time]}222222222")
+    return evolve(event, time_us=time) if isinstance(event, Account) else event
+
+
 @settings(max_examples=EXAMPLES, deadline=None)
-@given(st.lists(st.lists(writes() | writes() | writes() | accounts(), max_size=6), max_size=5))
-def test_the_standing_put_holds_its_path_valid_or_not(batches: list[list[Event]]) -> None:
+@given(batches=batches(), size=st.sampled_from([1, 2, STEP]))
+def test_the_standing_put_holds_its_path_valid_or_not(batches: list[tuple[bool, list[Event]]], size: int) -> None:
+    """Jobs end between some of the batches; else they are taken on within the next, however much a step is."""
     store = MemoryStore(layout_of(SCHEMA))
     index = Ingest(store, SCHEMA)
     log: list[Event] = []
-    for batch in batches:
-        log += batch
-        run(index.fold(batch))
+    with patch.object(ingest, "step", partial(step, size=size)):
+        for finished, batch in batches:
+            log += batch
+            run(index.fold(batch))
+            if finished:
+                run(index.finish())
+                assert dumped(store) == reference.dump(log)
+            assert quarantined(store) == reference.quarantine(log)
         run(index.finish())
-        assert dumped(store) == reference.dump(log)
-        assert quarantined(store) == reference.quarantine(log)
+    assert dumped(store) == reference.dump(log)
     run(index.rebuild())
     assert dumped(store) == reference.dump(log)
     assert quarantined(store) == reference.quarantine(log)

@@ -481,6 +481,16 @@ class TestJobs:
         assert dumped(store) == folded([*POSTS, vote(1), vote(2), vote(3), restored(ANN), *later])
         assert drift(store) == []
 
+    @pytest.mark.parametrize("kind", [2, 3, 7], ids=["comment", "vote", "profile"])
+    def test_what_a_job_brings_back_and_the_batch_takes_away_did_not_move(self, store: Store, kind: int) -> None:
+        gone = evolve(CALM[kind], rev=rkey(90), operation="delete", cid="", record=None)
+        index = Ingest(store, SCHEMA)
+        for batch in ([*CALM], [hidden(gone.did)], [], [restored(gone.did)], [gone]):
+            run(index.fold(batch))
+        run(index.finish())
+        assert dumped(store) == folded([*CALM, restored(gone.did), gone])
+        assert drift(store) == []
+
     @pytest.mark.parametrize("commits", range(8))
     def test_a_crash_between_steps_goes_on_from_there(self, store: Store, commits: int) -> None:
         run(Ingest(store, SCHEMA).fold([*POSTS, *VOTES]))
