@@ -64,7 +64,9 @@ def accounts(story: Sequence[Commit]) -> st.SearchStrategy[Account]:
 def batches(draw: st.DrawFn) -> list[tuple[bool, list[Event]]]:
     """Draw batches about the whole story or one path of it, in order or not, and whether jobs end after each."""
     story = draw(st.sampled_from([STORY, *((it,) for it in STORY)]))
-    drawn = draw(st.lists(st.tuples(st.booleans(), st.lists(writes(story) | accounts(story), max_size=2)), max_size=8))
+    drawn: list[tuple[bool, list[Event]]] = draw(
+        st.lists(st.tuples(st.booleans(), st.lists(writes(story) | accounts(story), max_size=2)), max_size=8)
+    )
     if not draw(st.booleans()):
         return drawn
     times = iter(range(1, 99))
