@@ -128,6 +128,21 @@ def test_every_link_within_the_site_leads_to_a_page(sites: Sites, prefix: str) -
     assert {f"{prefix}{it}" for it in ("/communities", "/index", "/timeline", f"/c/{PIER}", f"/u/{EVE}")} <= seen
 
 
+@pytest.mark.parametrize("name", ["path", "self", "uri", "query", "changes", "here"])
+def test_a_parameter_that_no_page_knows_is_kept_in_its_links_whatever_its_name(sites: Sites, name: str) -> None:
+    for path, status in (
+        ("/", 200),
+        ("/communities", 200),
+        (f"/c/{PIER}", 200),
+        (f"/post/{PIER}/first?sort=new&", 200),
+        (f"/u/{BEN}", 200),
+        ("/search?q=tides&", 200),
+        ("/?cursor=x&", 400),
+    ):
+        page = sites().page(f"{path}{'' if path.endswith('&') else '?'}{name}=1", status)
+        assert [href for href, _ in links(page) if parse_qs(urlsplit(href).query).get(name) == ["1"]], path
+
+
 @pytest.mark.parametrize("path", ["/", f"/c/{PIER}", f"/post/{PIER}/hostile", f"/u/{EVE}", "/search?q=alert"])
 def test_markup_in_a_record_is_text(site: Site, path: str) -> None:
     page = site.page(path)

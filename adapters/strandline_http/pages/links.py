@@ -28,12 +28,12 @@ class Links:
     path: str
     asked: Mapping[str, str]
 
-    def to(self, path: str, **query: str | None) -> str:
-        """Return the address of a path below the root."""
+    def to(self, path: str, /, **query: str | None) -> str:
+        """Return the address of a path below the root; a parameter may have any name."""
         told = [(name, value) for name, value in query.items() if value is not None]
         return f"{self.root}{path}{'?' if told else ''}{urlencode(told)}"
 
-    def same(self, **changes: str | None) -> str:
+    def same(self, /, **changes: str | None) -> str:
         """Return the address of this page with some parameters changed, without those that are None."""
         return self.to(quote(self.path, safe="/:@!~"), **{**self.asked, **changes})
 
@@ -49,7 +49,7 @@ class Links:
         """Return the address of a timeline."""
         return self.to(f"/timeline/{_part(did)}")
 
-    def post(self, uri: str, **query: str | None) -> str:
+    def post(self, uri: str, /, **query: str | None) -> str:
         """Return the address of a post, by its at-uri."""
         _, _, did, _, rkey = uri.split("/")
         return self.to(f"/post/{_part(did)}/{_part(rkey)}", **query)
