@@ -91,6 +91,7 @@ def facet(start: int, end: int, kind: str, **more: Any) -> dict[str, Any]:
 
 FIRST: Final = uri(PIER, POST, "first")
 MIDNIGHT: Final = uri(NIGHT, POST, "midnight")
+NIGHTLY_QUOTED: Final = {"$type": "social.coves.embed.post", "post": ref(MIDNIGHT)}
 PICTURES: Final = {
     "$type": "social.coves.embed.images",
     "images": [
@@ -143,7 +144,7 @@ EVENTS: Final[Sequence[Event]] = (
     post("words", author=EVE, content=f"a\n\n\n\n{'long' * 700}\u0301\u0301"),
     post("labelled", title=SECRET, content=SECRET, embed=PICTURES, labels=LABELS),
     post("silent", author=BEN),
-    post("quoting", author=BEN, title="See there", embed={"$type": "social.coves.embed.post", "post": ref(MIDNIGHT)}),
+    post("quoting", author=BEN, title="See there", embed=NIGHTLY_QUOTED),
     post("nowhere", author=BEN, embed={"$type": "social.coves.embed.post", "post": ref(uri(PIER, POST, "none"))}),
     post(
         "film",
@@ -156,6 +157,7 @@ EVENTS: Final[Sequence[Event]] = (
     post("gone", author=GONE, title=HIDDEN),
     *(post(f"more{at:02}", author=BEN, title=f"More of it, {at}") for at in range(60)),
     *chain(14),
+    comment(BEN, "quoting", FIRST, uri(BEN, COMMENT, "deep0"), embed=NIGHTLY_QUOTED),
     comment(ANN, "labelled", FIRST, content=SECRET, labels=LABELS),
     comment(EVE, "hostile", FIRST, content=TEXT, facets=FACETS),
     comment(EVE, "taken", FIRST, content="taken back"),

@@ -14,14 +14,17 @@ from tests.pages.conftest import (
     ANN,
     BEN,
     BIDI,
+    BLOB,
     CELLAR,
     CLOSED,
     EVE,
+    FIRST,
     GONE,
     HIDDEN,
     MARKUP,
     NIGHT,
     NIGHTLY,
+    NIGHTLY_QUOTED,
     PATHS,
     PIER,
     PROXY,
@@ -30,7 +33,10 @@ from tests.pages.conftest import (
     Page,
     Site,
     Sites,
+    comment,
+    community,
     parsed,
+    post,
     site_over,
 )
 
@@ -196,6 +202,7 @@ COVERED: Final = [
     (f"/timeline/{ANN}", NIGHTLY),
     (f"/post/{PIER}/labelled", SECRET),
     (f"/post/{PIER}/first", SECRET),
+    (f"/post/{PIER}/first", NIGHTLY),
     (f"/post/{NIGHT}/midnight", NIGHTLY),
     (f"/post/{PIER}/quoting", NIGHTLY),
     (f"/u/{ANN}", SECRET),
@@ -216,6 +223,22 @@ def test_what_is_labelled_or_warned_of_is_covered_until_it_is_asked_for(site: Si
         assert not [it for it in page.all("details") if "open" in it.attrib]
         assert text not in {value for it in page.root.iter() for value in it.attrib.values()} - {text[:0]}
     assert found
+
+
+@pytest.mark.parametrize("proxy", [PROXY, None])
+def test_a_quote_is_covered_where_it_stands_within_another_cover_too(proxy: str | None) -> None:
+    events = (
+        community(PIER, "pier", avatar=BLOB, contentWarnings=["depth"]),
+        community(NIGHT, "night", avatar=BLOB, contentWarnings=["violence"]),
+        post("first", embed=NIGHTLY_QUOTED),
+        post("midnight", NIGHT, title=NIGHTLY),
+        comment(BEN, "quoting", FIRST, embed=NIGHTLY_QUOTED),
+    )
+    with site_over("memory:", BlobUrls(proxy=proxy), events=events) as site:
+        for path, count in ((f"/c/{PIER}", 1), (f"/post/{PIER}/first", 2), (f"/u/{BEN}?show=comments", 1)):
+            quotes = [Page(page.response, it) for page in [site.page(path)] for it in page.all("blockquote")]
+            assert [NIGHTLY in it.text() for it in quotes] == [True] * count
+            assert not [it for it in quotes if NIGHTLY in it.text(covered=False) or it.all("img")]
 
 
 def walked(site: Site, path: str, **how: Any) -> Iterator[Page]:

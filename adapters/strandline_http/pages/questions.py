@@ -13,7 +13,7 @@ from strandline.register import registers_at
 from strandline.syntax import Did, Handle
 from strandline.wirejson import loads
 
-__all__ = ["Questions", "communities_of"]
+__all__ = ["Questions", "communities_of", "said_in"]
 
 Json = dict[str, Any]
 
@@ -103,3 +103,11 @@ def communities_of(views: Iterable[Mapping[str, Any]]) -> set[str]:
         if "community" in quoted:
             found.add(quoted["community"]["did"])
     return found
+
+
+def said_in(branches: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the comments of a thread, those under others too."""
+    todo = list(branches)
+    for branch in todo:
+        todo.extend(branch.get("replies", ()))
+    return [branch["comment"] for branch in todo]

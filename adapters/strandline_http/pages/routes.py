@@ -22,7 +22,7 @@ from strandline_http.freshness import Freshness, now_us
 from strandline_http.pages.figures import Figures
 from strandline_http.pages.html import file_page, headers_of, links_of, render
 from strandline_http.pages.links import Links, shown_parameters
-from strandline_http.pages.questions import Questions, communities_of
+from strandline_http.pages.questions import Questions, communities_of, said_in
 from strandline_http.readers import Readers
 from strandline_http.settings import Settings
 
@@ -183,7 +183,7 @@ class Pages:
                 "cursor": told.get("cursor"),
                 "under": under,
                 "sort": asked.get("sort", "hot"),
-                "warnings": await it.warnings(communities_of([post])),
+                "warnings": await it.warnings(communities_of([post, *said_in(told["comments"])])),
             }
 
         return await self._page(request, "thread.html", work, varies=True)

@@ -110,7 +110,7 @@ def covered(post: Json, warnings: Mapping[str, Iterable[str]] | None = None) -> 
 
     Args:
         post: The view.
-        warnings: What communities warn of, by did; None where that is told already.
+        warnings: What communities warn of, by did; None where it is told already what the one it is in warns of.
     """
     where = _community(post)
     labels = post.get("record", {}).get("labels")
