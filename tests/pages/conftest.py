@@ -162,6 +162,7 @@ EVENTS: Final[Sequence[Event]] = (
     comment(EVE, "hostile", FIRST, content=TEXT, facets=FACETS),
     comment(EVE, "taken", FIRST, content="taken back"),
     comment(EVE, "endless", FIRST, content="e\u0301" * 6_500),
+    comment(EVE, "cut", FIRST, content="e\u0301" * 5_995 + "gardener " * 9, facets=[facet(17_985, 18_060, "spoiler")]),
     comment(ANN, "answer", FIRST, uri(EVE, COMMENT, "taken"), "an answer to it"),
     put(EVE, COMMENT, "taken", "delete", rev="3l"),
     comment(GONE, "gone", FIRST, content=HIDDEN),

@@ -307,6 +307,14 @@ def test_no_comment_takes_a_page_for_itself(site: Site) -> None:
     assert "It goes on for 1,000 more letters, which are not shown here." in told
 
 
+def test_a_spoiler_that_is_cut_with_its_comment_covers_what_is_left_of_it(site: Site) -> None:
+    for path in (f"/post/{PIER}/first", f"/u/{EVE}?show=comments"):
+        pages = list(walked(site, path))
+        assert [page for page in pages if "gardener g" in page.text()]
+        assert not [page for page in pages if "gardener ga" in page.text()]
+        assert not [page for page in pages if "gardener" in page.text(covered=False)]
+
+
 def test_a_comment_that_was_taken_back_leaves_a_placeholder_over_its_answers(site: Site) -> None:
     pages = list(walked(site, f"/post/{PIER}/first"))
     told = [it for page in pages for it in page.all("li") if "Removed by its author" in "".join(it.itertext())]

@@ -5,13 +5,13 @@ Plain functions of the views; nothing here waits or escapes, the templates do.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from strandline.forum.richtext import Segment, Spoiler, excerpt, segments, web_link
 from strandline.syntax import datetime_us
@@ -55,9 +55,20 @@ def day(text: str) -> Instant | None:
     return None if us is None else instant(us)
 
 
-def pieces(text: str, facets: Any = ()) -> list[tuple[Spoiler | None, list[Segment]]]:
-    """Return a text in segments, those under one cover together."""
-    return [(cover, list(it)) for cover, it in groupby(segments(text, facets), key=lambda it: it.spoiler)]
+def pieces(text: str, facets: Any = (), most: int | None = None) -> list[tuple[Spoiler | None, list[Segment]]]:
+    """Return a text, or its first so many letters, in segments, those under one cover together."""
+    found = segments(text, facets)
+    shown = found if most is None else _first(found, most)
+    return [(cover, list(it)) for cover, it in groupby(shown, key=lambda it: it.spoiler)]
+
+
+def _first(found: Iterable[Segment], most: int) -> Iterator[Segment]:
+    """Yield the first letters; cut here, for a facet that leaves the text it is read with is ignored."""
+    for it in found:
+        if most <= 0:
+            return
+        yield evolve(it, text=it.text[:most])
+        most -= len(it.text)
 
 
 def calm(text: str) -> str:
