@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strandline.forum.richtext import MOST_FACETS, Segment, enclosed, excerpt, segments, web_link
+from strandline.forum.richtext import MOST_FACETS, MOST_FEATURES, Segment, enclosed, excerpt, segments, web_link
 
 EXAMPLES: Final = 20_000 if "STRANDLINE_FULL" in os.environ else 500
 FACET: Final = "social.coves.richtext.facet#"
@@ -111,6 +111,35 @@ def test_a_stretch_that_splits_a_character_is_ignored() -> None:
 def test_no_record_makes_a_text_of_more_pieces_than_can_be_shown() -> None:
     many = [facet(at, at + 1, "bold") for at in range(0, 20_000, 2)]
     assert len(shown("a" * 20_000, *many)) <= 2 * MOST_FACETS + 1
+
+
+@pytest.mark.parametrize("before", [0, MOST_FACETS - 1, MOST_FACETS, 3 * MOST_FACETS])
+def test_no_spoiler_is_lost_behind_many_facets(before: int) -> None:
+    many = [facet(at % 99, at % 99 + 1, "bold") for at in range(before)]
+    for piece in shown("a" * 99 + "the gardener", *many, facet(103, 111, "spoiler")):
+        assert piece.spoiler or "gardener" not in piece.text
+    assert [it.spoiler for it in shown("a" * 99, *many[:MOST_FACETS]) if it.spoiler] == []
+
+
+@pytest.mark.parametrize("before", [0, MOST_FEATURES - 1, MOST_FEATURES, 90])
+def test_no_spoiler_is_lost_behind_many_features_of_its_facet(before: int) -> None:
+    [bold], [spoiler] = (facet(4, 12, kind)["features"] for kind in ("bold", "spoiler"))
+    told = {**facet(4, 12, ""), "features": [*[bold] * before, spoiler]}
+    assert excerpt(shown("the gardener did it", told), 99) == "the […] did it"
+    told["features"] = [bold] * min(before, MOST_FEATURES)
+    assert excerpt(shown("the gardener did it", told), 99) == "the gardener did it"
+
+
+def test_of_many_features_of_a_facet_the_first_alone_are_looked_at() -> None:
+    looked: list[str] = []
+
+    class Watched(dict[str, Any]):
+        def get(self, name: str, default: Any = None) -> Any:
+            looked.append(name)
+            return super().get(name, default)
+
+    shown("abc", {**facet(0, 3, ""), "features": [Watched({"$type": f"{FACET}bold"}) for _ in range(1000)]})
+    assert 0 < len(looked) <= 2 * MOST_FEATURES
 
 
 def test_of_two_links_that_overlap_the_first_is_kept_whole() -> None:

@@ -4,7 +4,8 @@ Rich text: a text and its facets, cut into segments that can be shown one after 
 Facets are written by strangers, and their offsets count bytes. A stretch that is empty, ends before it begins, leaves
 the text, or splits a character is ignored. Where stretches overlap, what is bold in either is bold; a link that would
 overlap an earlier one is ignored, since half of its words would lead elsewhere; and what any spoiler covers is
-covered, since to ignore one would show what it hides.
+covered, since to ignore one would show what it hides. Of many facets not all are read: what the rest may cover is
+covered.
 
 Source: https://atproto.com/blog/create-post#mentions-and-links
 """
@@ -17,10 +18,13 @@ from urllib.parse import urlsplit
 
 from attrs import frozen
 
-__all__ = ["MOST_FACETS", "Segment", "Spoiler", "enclosed", "excerpt", "segments", "web_link"]
+__all__ = ["MOST_FACETS", "MOST_FEATURES", "Segment", "Spoiler", "enclosed", "excerpt", "segments", "web_link"]
 
 MOST_FACETS: Final = 1000
-"""Of more facets those after the first so many are ignored: a record has room for ten thousand, a reader has not."""
+"""Of more facets those after the first so many are not read: a record has room for ten thousand, a reader has not."""
+
+MOST_FEATURES: Final = 8
+"""Of more features of one facet those after the first so many are not read: there are seven kinds."""
 
 _FACET: Final = "social.coves.richtext.facet#"
 _MARKS: Final = ("bold", "italic", "strikethrough")
@@ -186,15 +190,25 @@ def web_link(uri: object) -> str | None:
 
 
 def _features(data: bytes, facets: Any) -> Iterator[tuple[str, _Stretch]]:
-    """Yield what stretches of a text mean, by kind, in the order written."""
-    for facet in facets[:MOST_FACETS] if isinstance(facets, Sequence) and not isinstance(facets, str) else ():
+    """Yield what stretches of a text mean, by kind, in the order written; what is not read as spoilers, last."""
+    written = _listed(facets)
+    unread = [(0, len(data))] if len(written) > MOST_FACETS else []
+    for facet in written[:MOST_FACETS]:
         stretch = _stretch(data, facet)
-        features = facet.get("features") if stretch else None
-        for feature in features if isinstance(features, Sequence) and not isinstance(features, str) else ():
+        if stretch is None:
+            continue
+        features = _listed(facet.get("features"))
+        unread += [stretch] if len(features) > MOST_FEATURES else []
+        for feature in features[:MOST_FEATURES]:
             kind = _kind(feature)
             meaning = None if kind is None else _MEANINGS[kind](feature)
-            if stretch and kind and meaning is not None:
-                yield kind, _Stretch(stretch[0], stretch[1], (kind, meaning))
+            if kind and meaning is not None:
+                yield kind, _Stretch(*stretch, (kind, meaning))
+    yield from (("spoiler", _Stretch(start, end, ("spoiler", ""))) for start, end in unread)
+
+
+def _listed(told: Any) -> Sequence[Any]:
+    return told if isinstance(told, Sequence) and not isinstance(told, str) else ()
 
 
 def _kind(feature: Any) -> str | None:
