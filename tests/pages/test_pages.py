@@ -178,6 +178,23 @@ def test_text_that_turns_direction_turns_none_but_its_own(site: Site, path: str)
     walk(page.root, isolated=False)
 
 
+@pytest.mark.parametrize(
+    "name", ["Tom & Jerry", "\"<b>\" '&amp;'", "</title><script>alert(1)</script>", "&\u202elt;b&\u2066gt;"]
+)
+def test_a_page_is_called_what_its_post_or_community_is(name: str) -> None:
+    events = (community(PIER, "pier", displayName=name), post("first", title=name))
+    with site_over("memory:", BlobUrls(), events=events) as site:
+        for path, called in (
+            (f"/post/{PIER}/first", name),
+            (f"/c/{PIER}", name),
+            (f"/search?q={quote(name)}", f"Search: {name}"),
+        ):
+            page = site.page(path)
+            [title] = page.all("title")
+            assert title.text == f"{CONTROLS.sub('', called)} · strandline"
+            assert not page.all("script")
+
+
 def test_text_is_shown_whole_with_the_links_its_facets_may_make(site: Site) -> None:
     page = site.page(f"/post/{PIER}/first")
     [text] = [it for it in page.all("div") if it.attrib.get("class") == "text"][:1]

@@ -82,8 +82,12 @@ def beginning(text: str, facets: Any = ()) -> str:
 
 
 def plain(text: str) -> str:
-    """Return a text without what turns the direction of others or has no look; for where it cannot be isolated."""
-    return _UNSEEN.sub("", text)
+    """
+    Return a text without what turns the direction of others or has no look; for where it cannot be isolated.
+
+    Markup stays markup: what is taken from it is no part of any, and what is left is not escaped again.
+    """
+    return type(text)(_UNSEEN.sub("", text))
 
 
 def named(account: Json) -> str:
