@@ -109,6 +109,16 @@ def test_links_lead_to_pages_of_the_site_or_over_http_to_strangers_without_a_wor
         assert form.attrib["action"].startswith("/")
 
 
+@pytest.mark.parametrize("path", ["//evil.example/", "///evil.example/x", "/\\evil.example/", "//evil.example%2f%09/"])
+@pytest.mark.parametrize("prefix", ["", "/forum"])
+def test_no_path_makes_a_link_to_another_host(sites: Sites, prefix: str, path: str) -> None:
+    page = sites("memory", PROXY, prefix).page(f"http://forum.test{prefix}{path}?cursor=x", 404)
+    found = [href for href, _ in links(page)]
+    assert "Begin at the first page" in page.text()
+    assert not [href for href in found if href.startswith(("//", "/\\"))]
+    assert {urlsplit(urljoin("http://forum.test/", href)).netloc for href in found} == {"forum.test"}
+
+
 @pytest.mark.parametrize("prefix", ["", "/forum"])
 def test_every_link_within_the_site_leads_to_a_page(sites: Sites, prefix: str) -> None:
     site = sites("memory", PROXY, prefix)

@@ -31,7 +31,8 @@ class Links:
     def to(self, path: str, /, **query: str | None) -> str:
         """Return the address of a path below the root; a parameter may have any name."""
         told = [(name, value) for name, value in query.items() if value is not None]
-        return f"{self.root}{path}{'?' if told else ''}{urlencode(told)}"
+        within = f"{self.root}{path}".lstrip("/")  # after two slashes a browser reads the name of a host
+        return f"/{within}{'?' if told else ''}{urlencode(told)}"
 
     def same(self, /, **changes: str | None) -> str:
         """Return the address of this page with some parameters changed, without those that are None."""
