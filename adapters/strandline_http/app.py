@@ -32,7 +32,7 @@ from strandline.forum.queries import rev_at_least
 from strandline.forum.records import POST
 from strandline.forum.xrpc import Refusal, answer, openapi, refusal_of_post
 from strandline_http.freshness import Freshness, now_us
-from strandline_http.pages import Pages, error_page, wants_page
+from strandline_http.pages import Pages, error_page, negotiated, wants_page
 from strandline_http.readers import OnLoop, Readers
 from strandline_http.settings import Settings
 
@@ -256,7 +256,7 @@ def _told(request: Request, status: int, body: Mapping[str, Any], headers: Mappi
     """Return an error: as a page to those who would rather read one, else as data."""
     if wants_page(request):
         return error_page(request, status, body["message"], headers)
-    return _json(status, body, headers)
+    return _json(status, body, {**({"Vary": "Accept"} if negotiated(request) else {}), **(headers or {})})
 
 
 async def _told_refusal(request: Request, error: Exception) -> Response:

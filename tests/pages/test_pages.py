@@ -457,11 +457,14 @@ def test_an_error_is_a_page_to_who_reads_pages_and_data_to_others(sites: Sites, 
     told = site.ask(path, Accept="application/json")
     assert told.status_code == status
     assert told.json()["error"]
+    assert "Accept" in told.headers["vary"].split(", "), "a cache must not give the one for the other"
 
 
 @pytest.mark.parametrize("path", ["/xrpc/social.coves.none", "/xrpc/social.coves.feed.getDiscover?sort=x"])
 def test_an_error_of_the_api_is_data_to_everybody(sites: Sites, path: str) -> None:
-    assert sites().ask(path).json()["error"]
+    told = sites().ask(path)
+    assert told.json()["error"]
+    assert "Accept" not in told.headers.get("vary", "").split(", ")
 
 
 def test_a_store_that_is_away_and_a_bug_are_pages_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -475,6 +478,7 @@ def test_a_store_that_is_away_and_a_bug_are_pages_too(monkeypatch: pytest.Monkey
             page = site.page("/", status)
             assert "secret" not in page.response.text
             assert ("retry-after" in page.response.headers) == (status == 503)
+            assert "Accept" in site.ask("/", Accept="*/*").headers["vary"].split(", ")
 
 
 def test_a_permanent_link_is_a_page_or_data_as_is_asked_for(site: Site) -> None:

@@ -5,7 +5,7 @@ A page needs no script, no picture and no other host. All that a record holds is
 own direction, linked to nothing but http and https, and its pictures come through the image proxy or not at all.
 """
 
-from strandline_http.pages.html import error_page, wants_page
+from strandline_http.pages.html import error_page, negotiated, wants_page
 from strandline_http.pages.routes import Pages
 
-__all__ = ["Pages", "error_page", "wants_page"]
+__all__ = ["Pages", "error_page", "negotiated", "wants_page"]

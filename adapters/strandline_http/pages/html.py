@@ -23,7 +23,7 @@ from strandline.forum.richtext import enclosed
 from strandline_http.pages import shown
 from strandline_http.pages.links import Links
 
-__all__ = ["FILES", "error_page", "file_page", "headers_of", "links_of", "render", "wants_page"]
+__all__ = ["FILES", "error_page", "file_page", "headers_of", "links_of", "negotiated", "render", "wants_page"]
 
 _MACHINES: Final = ("/xrpc/", "/health", "/openapi.json")
 _TYPES: Final = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
@@ -138,10 +138,14 @@ def file_page(request: Request) -> Response:
     return Response(found.body, headers=headers, media_type=found.media_type)
 
 
+def negotiated(request: Request) -> bool:
+    """Whether an error, or a post, is a page or data here as who asks would rather have it."""
+    return request.method in ("GET", "HEAD") and not links_of(request).path.startswith(_MACHINES)
+
+
 def wants_page(request: Request) -> bool:
     """Whether who asks would rather read a page than data: a browser says so, a client of the API does not."""
-    here = links_of(request)
-    if request.method not in ("GET", "HEAD") or here.path.startswith(_MACHINES):
+    if not negotiated(request):
         return False
     told = dict(map(_weighed, request.headers.get("accept", "").split(",")))
     return told.get("text/html", 0.0) > 0.0 and told["text/html"] >= told.get("application/json", 0.0)
