@@ -40,7 +40,7 @@ def token_of(keys: Sequence[bytes], asked: Any, place: Any) -> str:
     [7, 'at://x']
     """
     text = canonical(place)
-    return urlsafe_b64encode(_seal(keys[0], asked, text) + text).rstrip(b"=").decode()
+    return _wrapped(_seal(keys[0], asked, text) + text)
 
 
 def place_of(keys: Sequence[bytes], asked: Any, token: str) -> Any:
@@ -57,12 +57,20 @@ def place_of(keys: Sequence[bytes], asked: Any, token: str) -> Any:
     return loads(text)
 
 
+def _wrapped(sealed: bytes) -> str:
+    return urlsafe_b64encode(sealed).rstrip(b"=").decode()
+
+
 def _unwrapped(token: str) -> bytes:
+    """Return what a token holds; but for padding there is one way to write it."""
     try:
-        told = token.encode("ascii")
-        return urlsafe_b64decode(told + b"=" * (-len(told) % 4))
+        told = token.rstrip("=").encode("ascii")
+        sealed = urlsafe_b64decode(told + b"=" * (-len(told) % 4))
     except ValueError as error:
         raise InvalidToken("this is no page token") from error
+    if _wrapped(sealed) != told.decode():
+        raise InvalidToken("this is no page token")
+    return sealed
 
 
 def _seal(key: bytes, asked: Any, text: bytes) -> bytes:
