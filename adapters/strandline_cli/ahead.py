@@ -13,23 +13,21 @@ import marshal
 import os
 import pickle
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from typing import Any, Final
+from typing import Final
 
-from attrs import astuple, define, evolve
+from attrs import define, evolve
 
 from strandline import LogError, decode
+from strandline.draft import Draft
 from strandline.forum import SCHEMA
 from strandline.judge import compile_judges
-from strandline.lexicon.fault import Fault
-from strandline.prepare import Given, Prepared, Write, prepare
-from strandline.register import Register
-from strandline.shares import Share
+from strandline.prepare import PIECE, Given, Prepared, prepare
+from strandline.register import REGISTER
 from strandline_cli.stop import Stopped
 
 __all__ = ["COLLECT_EVERY", "prepared", "unhurried_collection"]
@@ -37,8 +35,7 @@ __all__ = ["COLLECT_EVERY", "prepared", "unhurried_collection"]
 COLLECT_EVERY: Final = 1_000_000
 """Objects made between two collections of garbage: those of a few batches."""
 
-PIECE: Final = 2000
-"""Lines prepared in one piece by the second process."""
+KEY: Final = REGISTER.key_size
 
 
 @contextmanager
@@ -95,7 +92,7 @@ def _next(chunks: Iterator[list[bytes]]) -> tuple[list[bytes] | None, BaseExcept
 
 
 def _prepared(given: Given, lines: list[bytes]) -> Prepared:
-    return prepare(given, [decode(line) for line in lines])
+    return prepare(given, map(decode, lines))
 
 
 @define
@@ -154,38 +151,30 @@ def _deaf() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _packed(given: Given, lines: list[bytes]) -> Iterator[bytes]:
+def _packed(batch: Prepared) -> Iterator[bytes]:
     """
-    Yield a batch prepared, piece by piece, as bytes: so much less is held at a time.
+    Yield a batch as bytes, piece by piece: so much less is held at a time.
 
-    Writes are plain values but for the names of their parts, and nearly all there is: they go by `marshal`, which
-    takes a quarter of the time.
+    What there is most of is plain values but for the names of their parts: it goes by `marshal`, which takes a quarter
+    of the time.
     """
-    for at in range(0, len(lines), PIECE):
-        piece = _prepared(given, lines[at : at + PIECE])
-        writes = [
-            (tuple(register), share and tuple(share), [astuple(fault) for fault in faults])
-            for register, share, faults in piece.writes
-        ]
-        rest = pickle.dumps(evolve(piece, writes=[]), pickle.HIGHEST_PROTOCOL)
-        yield marshal.dumps((writes, rest))
+    rest = evolve(batch, registers={}, draft=Draft())
+    yield pickle.dumps(rest, pickle.HIGHEST_PROTOCOL)
+    registers, draft = [*batch.registers.values()], batch.draft
+    for at in range(0, len(registers), PIECE):
+        yield marshal.dumps([tuple(it) for it in registers[at : at + PIECE]])
+    rows = {view: (len(next(iter(found), ())), [*found.values()]) for view, found in draft.rows.items()}
+    yield marshal.dumps((draft.sums, rows, draft.rivals))
 
 
 def _unpacked(pieces: list[bytes]) -> Prepared:
-    ready = Prepared()
-    while pieces:
-        writes, rest = marshal.loads(pieces.pop(0))
-        ready.extend(pickle.loads(rest))
-        ready.writes += [
-            Write(_register(register), share and _share(share), tuple([Fault(*it) for it in faults]) if faults else ())
-            for register, share, faults in writes
-        ]
+    rest, *registers, draft = pieces
+    ready: Prepared = pickle.loads(rest)
+    for piece in registers:
+        ready.registers.update((row[:KEY], row) for row in marshal.loads(piece))
+    sums, rows, rivals = marshal.loads(draft)
+    ready.draft = Draft(sums, {view: {it[:size]: it for it in found} for view, (size, found) in rows.items()}, rivals)
     return ready
-
-
-# What `_make` does, without a look at how many values there are: they come from our own other half.
-_register: Callable[[Sequence[Any]], Register] = partial(tuple.__new__, Register)
-_share: Callable[[Sequence[Any]], Share] = partial(tuple.__new__, Share)
 
 
 def _work(connection: Connection) -> None:
@@ -194,6 +183,6 @@ def _work(connection: Connection) -> None:
     with unhurried_collection():
         try:
             while True:
-                connection.send(list(_packed(given, connection.recv())))
+                connection.send(list(_packed(_prepared(given, connection.recv()))))
         except (EOFError, OSError):
             return

@@ -24,12 +24,15 @@ __all__ = [
     "DORMANT",
     "Election",
     "Moved",
+    "attach_key",
     "attach_rows",
+    "attached",
     "effective_rows",
     "elections",
     "row_sums",
     "seat_of",
     "sum_rows",
+    "with_sums",
 ]
 
 Key = tuple[Any, ...]
@@ -76,6 +79,21 @@ def _add(sums: dict[Key, list[int]], rows: Iterable[tuple[Key, tuple[int, ...]]]
                     held[at] += weight * amount
 
 
+def with_sums(sums: Mapping[Key, list[int]], more: Mapping[Key, list[int]]) -> Mapping[Key, list[int]]:
+    """Return what both add to each key's sums; keys at which all cancels out are left out."""
+    if not more or not sums:
+        return more or sums
+    both = dict(sums)
+    for key, added in more.items():
+        held = both.get(key)
+        total = added if held is None else [a + b for a, b in zip(held, added, strict=True)]
+        if any(total):
+            both[key] = total
+        else:
+            del both[key]
+    return both
+
+
 def sum_rows(sums: Mapping[Key, Sequence[int]], known: Mapping[Key, Row]) -> dict[Key, Row | None]:
     """Return the new rows of a `Rows` view, given the present ones at the keys of `sums`."""
     rows: dict[Key, Row | None] = {}
@@ -84,6 +102,11 @@ def sum_rows(sums: Mapping[Key, Sequence[int]], known: Mapping[Key, Row]) -> dic
         amounts = added if row is None else [a + b for a, b in zip(row[len(key) :], added, strict=True)]
         rows[key] = (*key, *amounts) if any(amounts) else None
     return rows
+
+
+def attach_key(view: Attach, it: Share) -> Key:
+    """Return the key of a record's row."""
+    return (it.key if view.by == "record" else it.did,)
 
 
 def attach_rows(
@@ -107,11 +130,12 @@ def attach_rows(
         else:
             row = known.get(key)
             base = None if row is None else row[1:wide]
-        rows[key] = None if base is None else _attached(view, key, base, sums.get(key))
+        rows[key] = None if base is None else attached(view, key, base, sums.get(key))
     return rows
 
 
-def _attached(view: Attach, key: Key, base: tuple[Any, ...], carried: Row | None) -> Row:
+def attached(view: Attach, key: Key, base: tuple[Any, ...], carried: Row | None) -> Row:
+    """Return the row of an `Attach` view, given what is shown of its record and the row whose sums it carries."""
     if view.carries is None:
         sums: tuple[int, ...] = ()
     else:

@@ -15,36 +15,27 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import Factory, define
 
-from strandline.delta import (
-    DORMANT,
-    Moved,
-    attach_rows,
-    effective_rows,
-    elections,
-    needs_heir,
-    row_sums,
-    seat_of,
-    sum_rows,
-)
+from strandline.delta import Moved
 from strandline.event import Account, Identity, Sync, canonical
 from strandline.judge import Judge
 from strandline.lexicon.fault import Fault
 from strandline.ports import Changes, Key, Transaction
-from strandline.prepare import Given, Prepared, Write, judged
+from strandline.prepare import Given, Prepared, judged
 from strandline.register import (
     REGISTER,
     REPO,
     Register,
     Repo,
     is_live,
-    join,
     join_account,
     join_identity,
+    joined,
 )
-from strandline.schema import Attach, Column, Effective, Index, Row, Rows, Schema, Table, Type
-from strandline.shares import Share, Shares, live
+from strandline.schema import Column, Index, Row, Schema, Table, Type
+from strandline.shares import Share, live
+from strandline.views import view_changes
 
-__all__ = ["JOB", "QUARANTINE", "Folded", "fold", "quarantined", "view_changes"]
+__all__ = ["JOB", "QUARANTINE", "Folded", "fold", "quarantined"]
 
 QUARANTINE = Table(
     "quarantine",
@@ -105,10 +96,10 @@ async def fold(
     loaded = await transaction.load(REPO.name, [(did,) for did in batch.dids])
     repos = {did: Repo._make(row) for (did,), row in loaded.items()}
     _fold_repos(batch.others, repos, folded)
-    moved = await _fold_writes(transaction, given, batch.writes, repos, folded)
+    moved, wrong = await _fold_writes(transaction, given, batch, repos, folded)
     for collection, pairs in (beside or {}).items():
         moved[collection] = _one_after_the_other(pairs, moved.get(collection, ()))
-    folded.put(await view_changes(transaction, given, moved))
+    folded.put(await view_changes(transaction, given, moved, batch.draft, wrong))
     return folded
 
 
@@ -153,143 +144,71 @@ def _standing(repo: Repo) -> tuple[int, str]:
 
 
 async def _fold_writes(
-    transaction: Transaction, given: Given, writes: Sequence[Write], repos: Mapping[str, Repo], folded: Folded
-) -> dict[str, list[Moved]]:
-    keys = {write.register[:4] for write in writes}
-    known = {key: Register._make(row) for key, row in (await transaction.load(REGISTER.name, keys)).items()}
-    fresh, told = _stand(given.schema, writes, known, folded)
-    invalid = await transaction.load(QUARANTINE.name, [key[1:] for key in fresh if key in known])
-    moved: dict[str, list[Moved]] = {}
+    transaction: Transaction, given: Given, batch: Prepared, repos: Mapping[str, Repo], folded: Folded
+) -> tuple[dict[str, list[Moved]], dict[str, list[Share]]]:
+    """Return how records moved of which the draft does not tell, and the shares of the draft that did not come."""
+    known = await transaction.load(REGISTER.name, batch.registers)
+    odd = {did for did, repo in repos.items() if repo.active == 0 or repo.floor}
+    fresh: dict[Key, Row | None] = dict(batch.registers)
     refused: dict[Key, Row | None] = {}
-    for key, new in fresh.items():
-        judge = given.judges.get(new.collection)
+    doubtful = [key for key in batch.registers if key in known or key[3] in odd] if odd else list(known)
+    invalid = await transaction.load(QUARANTINE.name, [key[1:] for key in known])
+    for key in batch.refused.keys() - set(doubtful):
+        _refuse(Register._make(batch.registers[key]), batch.refused[key], refused, folded)
+    folded.applied += batch.applied
+    folded.stale += batch.commits - batch.applied
+    moved: dict[str, list[Moved]] = {}
+    wrong: dict[str, list[Share]] = {}
+    for key in doubtful:
+        told, row = Register._make(batch.registers[key]), known.get(key)
+        old = None if row is None else Register._make(row)
+        judge, faults, path = given.judges.get(told.collection), batch.refused.get(key, ()), told.path
+        if judge is not None and told.record is not None and not faults:
+            wrong.setdefault(told.collection, []).append(_shared(given, judge, told))
+        new = _stand(given.schema, batch, key, old, folded)
+        if new is None:
+            del fresh[key]
+            continue
+        fresh[key] = new
         if judge is None:
             continue
-        old, repo, path = known.get(key), repos.get(new.did), new.path
-        was = old is not None and is_live(old, repo, path in invalid)
-        faults, share = _weighed(given, judge, new, told.get(key))
+        was = old is not None and is_live(old, repos.get(old.did), path in invalid)
+        if new.record != told.record:
+            faults = () if new.record is None else judged(judge, new).faults
         if faults:
-            refused[path] = quarantined(new, faults)
-            folded.quarantined[faults[0].rule] += path not in invalid
+            _refuse(new, faults, refused, folded)
+            folded.quarantined[faults[0].rule] -= path in invalid
         elif path in invalid:
             refused[path] = None
-        now = share if is_live(new, repo, bool(faults)) else None
-        if was or now is not None:
+        now = is_live(new, repos.get(new.did), bool(faults))
+        if was or now:
             before = _shared(given, judge, old) if old is not None and was else None
-            moved.setdefault(new.collection, []).append((before, now))
+            moved.setdefault(new.collection, []).append((before, _shared(given, judge, new) if now else None))
     folded.put({REGISTER.name: fresh, QUARANTINE.name: refused})
-    return moved
+    return moved, wrong
 
 
-def _weighed(given: Given, judge: Judge, it: Register, told: Write | None) -> tuple[tuple[Fault, ...], Share | None]:
-    """Return what is wrong with what stands at a path and, if nothing is, what it gives were it live."""
-    if it.record is None:
-        return (), None
-    if told is None:
-        verdict = judged(judge, it)
-        return verdict.faults, None if verdict.faults else given.shares.of(live(given.schema.keys, it, verdict.record))
-    if told.faults or it is told.register:
-        return told.faults, told.share
-    return (), _shared(given, judge, it)
+def _stand(schema: Schema, batch: Prepared, key: Key, old: Register | None, folded: Folded) -> Register | None:
+    """Return what stands at a path, of what is known of it and what the batch writes; None if nothing moved."""
+    keep = schema.keeps.get(key[2])
+    writes = [Register._make(row) for row in batch.repeated.get(key, (batch.registers[key],))]
+    _, alone = joined(None, writes, keep)
+    stands, applied = joined(old, writes, keep)
+    folded.applied += applied - alone
+    folded.stale -= applied - alone
+    return stands if applied else None
+
+
+def _refuse(it: Register, faults: Sequence[Fault], refused: dict[Key, Row | None], folded: Folded) -> None:
+    refused[it.path] = quarantined(it, faults)
+    folded.quarantined[faults[0].rule] += 1
 
 
 def _shared(given: Given, judge: Judge, it: Register) -> Share:
     return given.shares.of(live(given.schema.keys, it, judge.typed(it.record or "")))
 
 
-def _stand(
-    schema: Schema, writes: Iterable[Write], known: Mapping[Key, Register], folded: Folded
-) -> tuple[dict[Key, Register], dict[Key, Write]]:
-    fresh: dict[Key, Register] = {}
-    told: dict[Key, Write] = {}
-    keep = {collection: kind.kept for collection, kind in schema.kind_of.items()}
-    for write in writes:
-        new = write.register
-        key = new[:4]
-        old = fresh.get(key) or known.get(key)
-        stands = join(old, new, keep.get(new.collection))
-        if stands == old:
-            folded.stale += 1
-            continue
-        folded.applied += 1
-        fresh[key] = stands
-        if stands.record is new.record:
-            told[key] = write
-    return fresh, told
-
-
 def quarantined(it: Register, faults: Iterable[Fault]) -> Row:
     """Return the quarantine's row for a standing put that is not valid."""
     told = [{"path": fault.path, "rule": fault.rule, "message": fault.message} for fault in faults]
     return (it.rkey, it.collection, it.did, canonical(told).decode())
-
-
-async def view_changes(transaction: Transaction, given: Given, moved: Mapping[str, Sequence[Moved]]) -> Changes:
-    """
-    Return the new rows of every view, given the shares of the records that moved, by collection.
-
-    A record may stand in `moved` once, and rows of no table are asked for twice.
-    """
-    told: dict[str, Sequence[Moved]] = dict(moved)
-    changes: dict[str, dict[Key, Row | None]] = {DORMANT.name: {}}
-    for view in given.schema.views:
-        if not any(told.get(name) or changes.get(name) for name in view.inputs):
-            continue
-        if isinstance(view, Rows):
-            sums = row_sums(view, given.shares, told)
-            known = await transaction.load(view.name, sums)
-            rows = sum_rows(sums, known)
-        elif isinstance(view, Effective):
-            known, rows = await _elect(transaction, given.shares, view, told.get(view.kind, ()), changes[DORMANT.name])
-        else:
-            known, rows = await _attach(transaction, given.shares, view, told.get(view.kind, ()), changes)
-        changes[view.name] = rows
-        if view.name in given.schema.followed:
-            named = view.table.row
-            told[view.name] = [
-                (named(known[key]) if key in known else None, None if row is None else named(row))
-                for key, row in rows.items()
-            ]
-    return changes
-
-
-async def _elect(
-    transaction: Transaction, shares: Shares, view: Effective, moved: Sequence[Moved], dormant: dict[Key, Row | None]
-) -> tuple[dict[Key, Row], dict[Key, Row | None]]:
-    pairs = elections(view, shares, moved)
-    known = await transaction.load(view.name, pairs)
-    orphaned = {seat_of(view, pair): pair for pair, it in pairs.items() if needs_heir(it, known.get(pair))}
-    heirs: dict[Key, list[Row]] = {}
-    if orphaned:
-        each = 1 + max(len(pairs[pair].left) for pair in orphaned.values())
-        for row in await transaction.page(
-            DORMANT.name, "by_pair", list(orphaned), limit=each * len(orphaned), each=each
-        ):
-            heirs.setdefault(orphaned[row[:3]], []).append(row)
-    elected = effective_rows(view, pairs, known, heirs)
-    dormant.update(elected.dormant)
-    return known, elected.rows
-
-
-async def _attach(
-    transaction: Transaction, shares: Shares, view: Attach, moved: Sequence[Moved], changes: Changes
-) -> tuple[dict[Key, Row], dict[Key, Row | None]]:
-    records = {_key(view, old or new): (old, new) for old, new in moved}
-    sums: dict[Key, Row | None] = {}
-    if view.carries is not None:
-        carried = changes.get(view.carries.name, {})
-        sums.update((key, row) for key, row in carried.items() if key in records or _may_hold(view, shares, key))
-        sums.update(await transaction.load(view.carries.name, [key for key in records if key not in carried]))
-    known = await transaction.load(
-        view.name, [key for key in {**records, **sums} if key not in records or records[key][0]]
-    )
-    rows = attach_rows(view, shares, records, sums, known)
-    return known, {key: row for key, row in rows.items() if row is not None or key in known}
-
-
-def _key(view: Attach, it: Share) -> Key:
-    return (it.key if view.by == "record" else it.did,)
-
-
-def _may_hold(view: Attach, shares: Shares, key: Key) -> bool:
-    return view.by == "repo" or f"/{shares.keys.names[view.kind]}/" in key[0]

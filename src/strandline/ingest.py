@@ -20,7 +20,7 @@ from attrs import Factory, define, frozen
 from strandline.delta import DORMANT
 from strandline.errors import StoreInterrupted
 from strandline.event import BadEvent, Decoded
-from strandline.fold import JOB, QUARANTINE, Folded, fold, view_changes
+from strandline.fold import JOB, QUARANTINE, Folded, fold
 from strandline.jobs import STEP, Stepped, step
 from strandline.judge import VALIDATOR, compile_judges
 from strandline.ports import Key, Layout, Store, Transaction
@@ -29,6 +29,7 @@ from strandline.rebuild import Drift, rebuild, verify
 from strandline.register import REGISTER, REPO
 from strandline.schema import Column, Index, Row, Schema, Table, Type
 from strandline.session import Place
+from strandline.views import view_changes
 from strandline.words import WORDS
 
 __all__ = [

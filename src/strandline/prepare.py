@@ -6,19 +6,25 @@ process while the batch before it is committed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from itertools import islice
+from typing import Final
 
 from attrs import Factory, define
 
+from strandline.draft import Draft, draft_of
 from strandline.event import Account, BadEvent, Commit, Control, Decoded, Identity, Sync
 from strandline.judge import Judge, Verdict
 from strandline.lexicon.fault import Fault
-from strandline.register import Register, register
-from strandline.schema import Schema
+from strandline.ports import Key
+from strandline.register import Register, join, joined, register
+from strandline.schema import Row, Schema
 from strandline.shares import Share, Shares, live
 from strandline.wirejson import loads
 
-__all__ = ["Given", "Prepared", "Write", "judged", "prepare"]
+__all__ = ["Given", "Prepared", "judged", "prepare"]
+
+PIECE: Final = 2000
+"""Lines of a batch that are worked on at a time: only what they give is kept, and lines are greater."""
 
 
 @define
@@ -30,65 +36,81 @@ class Given:
     shares: Shares = Factory(lambda self: Shares(self.schema.keys, self.schema.views), takes_self=True)
 
 
-class Write(NamedTuple):
-    """
-    A commit.
-
-    Attributes:
-        register: Its register.
-        share: What its record gives to the views if it stands, is live and was never seen before; None for a delete,
-            for an invalid record and for a kind that is not judged.
-        faults: Why its record is not valid.
-    """
-
-    register: Register
-    share: Share | None
-    faults: tuple[Fault, ...]
-
-
 @define
 class Prepared:
     """
     A batch, ready to be folded.
 
     Attributes:
-        writes: The commits to our collections, in their order.
+        registers: What stands at each path that it writes, if nothing was known of it, by key.
+        repeated: The registers of all its writes, in their order, for paths that it writes more than once.
+        refused: Why what stands there is not valid, for those of its paths.
+        draft: What its live records give to the views if nothing was known of it.
+        dids: The repos that it concerns, each once.
         others: What was said of whole repos, in its order.
         bad: The bad lines.
+        commits: How many commits to our collections there were.
+        applied: How many of these change what stands, if nothing was known.
         other: How many commits were to collections outside the schema's namespaces.
         control: How many control frames there were.
     """
 
-    writes: list[Write] = Factory(list)
+    registers: dict[Key, Row] = Factory(dict)
+    repeated: dict[Key, list[Register]] = Factory(dict)
+    refused: dict[Key, tuple[Fault, ...]] = Factory(dict)
+    draft: Draft = Factory(Draft)
+    dids: list[str] = Factory(list)
     others: list[Identity | Account | Sync] = Factory(list)
     bad: list[BadEvent] = Factory(list)
+    commits: int = 0
+    applied: int = 0
     other: int = 0
     control: int = 0
 
     def __len__(self) -> int:
-        return len(self.writes) + len(self.others) + len(self.bad) + self.other + self.control
+        return self.commits + len(self.others) + len(self.bad) + self.other + self.control
 
-    def extend(self, other: "Prepared") -> None:
-        """Add what comes after."""
-        self.writes += other.writes
-        self.others += other.others
-        self.bad += other.bad
-        self.other += other.other
-        self.control += other.control
 
-    @property
-    def dids(self) -> list[str]:
-        """The repos that it concerns, each once."""
-        told = (write.register.did for write in self.writes)
-        return list(dict.fromkeys([*told, *(event.did for event in self.others)]))
+@define
+class _Found:
+    """What a batch writes to one path: what stands, why that is not valid, and what it gives if it is."""
+
+    register: Register
+    faults: tuple[Fault, ...]
+    share: Share | None
 
 
 def prepare(given: Given, batch: Iterable[Decoded]) -> Prepared:
-    """Return a batch of decoded lines, ready to be folded."""
+    """Return a batch of decoded lines, ready to be folded; it is gone through piece by piece."""
     prepared = Prepared()
+    found: dict[Key, _Found] = {}
+    lines = iter(batch)
+    while piece := [*islice(lines, PIECE)]:
+        commits = _sorted_out(given, piece, prepared)
+        prepared.commits += len(commits)
+        for it in _found(given, commits):
+            _join(given, it, found, prepared.repeated)
+    prepared.dids = list(dict.fromkeys([*(key[3] for key in found), *(event.did for event in prepared.others)]))
+    live: dict[str, list[Share]] = {}
+    for key in sorted(found):
+        it = found[key]
+        prepared.registers[key] = it.register
+        if it.faults:
+            prepared.refused[key] = it.faults
+        elif it.share is not None:
+            live.setdefault(it.register.collection, []).append(it.share)
+    keeps = given.schema.keeps
+    again = sum(joined(None, writes, keeps.get(key[2]))[1] - 1 for key, writes in prepared.repeated.items())
+    prepared.applied = len(found) + again
+    prepared.draft = draft_of(given.schema, given.shares, live)
+    return prepared
+
+
+def _sorted_out(given: Given, piece: Iterable[Decoded], prepared: Prepared) -> list[Commit]:
+    """Return the commits that are ours; put the rest where it belongs."""
     commits: list[Commit] = []
     held: dict[str, bool] = {}
-    for item in batch:
+    for item in piece:
         if isinstance(item, Commit):
             ours = held.get(item.collection)
             if ours is None:
@@ -103,15 +125,14 @@ def prepare(given: Given, batch: Iterable[Decoded]) -> Prepared:
             prepared.control += 1
         else:
             prepared.others.append(item)
-    prepared.writes = _writes(given, commits)
-    return prepared
+    return commits
 
 
-def _writes(given: Given, commits: Sequence[Commit]) -> list[Write]:
+def _found(given: Given, commits: Sequence[Commit]) -> list[_Found]:
     """Return what commits write: each step for all of them before the next, which a processor likes better."""
     registers = [register(commit) for commit in commits]
     verdicts = [_verdict(given, commit) for commit in commits]
-    return [_write(given, *told) for told in zip(registers, verdicts, strict=True)]
+    return [_weighed(given, it, verdict) for it, verdict in zip(registers, verdicts, strict=True)]
 
 
 def _verdict(given: Given, commit: Commit) -> Verdict | None:
@@ -121,12 +142,29 @@ def _verdict(given: Given, commit: Commit) -> Verdict | None:
     return judge.verdict(commit.did, commit.rkey, commit.record, plain=commit.plain)
 
 
-def _write(given: Given, it: Register, verdict: Verdict | None) -> Write:
+def _weighed(given: Given, it: Register, verdict: Verdict | None) -> _Found:
     if verdict is None:
-        return Write(it, None, ())
+        return _Found(it, (), None)
     if verdict.faults:
-        return Write(it, None, judged(given.judges[it.collection], it).faults)
-    return Write(it, given.shares.of(live(given.schema.keys, it, verdict.record)), ())
+        return _Found(it, judged(given.judges[it.collection], it).faults, None)
+    return _Found(it, (), given.shares.of(live(given.schema.keys, it, verdict.record)))
+
+
+def _join(given: Given, it: _Found, found: dict[Key, _Found], repeated: dict[Key, list[Register]]) -> None:
+    """Join what one more commit writes to what those before it wrote."""
+    key = it.register[:4]
+    before = found.get(key)
+    if before is None:
+        found[key] = it
+        return
+    repeated.setdefault(key, [before.register]).append(it.register)
+    stands = join(before.register, it.register, given.schema.keeps.get(key[2]))
+    if stands == it.register:
+        found[key] = it
+    elif stands != before.register:
+        judge = given.judges.get(it.register.collection)
+        verdict = None if judge is None or stands.record is None else judged(judge, stands)
+        found[key] = _weighed(given, stands, verdict)
 
 
 def judged(judge: Judge, it: Register) -> Verdict:

@@ -11,12 +11,13 @@ from contextlib import aclosing
 from attrs import frozen
 
 from strandline.delta import Moved
-from strandline.fold import QUARANTINE, Folded, quarantined, view_changes
+from strandline.fold import QUARANTINE, Folded, quarantined
 from strandline.ports import Key, Layout, Store
 from strandline.prepare import Given, judged
 from strandline.register import REGISTER, REPO, Register, Repo, is_live
 from strandline.schema import Row
 from strandline.shares import live
+from strandline.views import view_changes
 
 __all__ = ["Drift", "rebuild", "verify"]
 

@@ -9,7 +9,7 @@ Source: https://atproto.com/specs/repository#commit-objects
 """
 
 import json
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
@@ -30,6 +30,7 @@ __all__ = [
     "join",
     "join_account",
     "join_identity",
+    "joined",
     "register",
     "registers_at",
     "slots_of",
@@ -234,6 +235,16 @@ def join(old: Register | None, new: Register, keep: Keep = None) -> Register:
         kept = None if own or not greatest[0] else canonical(list(greatest)).decode()
     before_us = None if first_seen_us is None else seen_us - first_seen_us
     return stands._replace(kept=kept, seen_us=seen_us, before_us=before_us)
+
+
+def joined(old: Register | None, writes: Iterable[Register], keep: Keep = None) -> tuple[Register | None, int]:
+    """Return what stands at a path once some writes are joined to it, and how many of them changed what stood."""
+    applied = 0
+    for write in writes:
+        stands = join(old, write, keep)
+        applied += stands != old
+        old = stands
+    return old, applied
 
 
 def kept_of(tombstone: Register) -> dict[str, Any] | None:

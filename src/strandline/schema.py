@@ -532,6 +532,11 @@ class Schema:
         return Keys({kind.collection: kind.name for kind in self.kinds})
 
     @cached_property
+    def keeps(self) -> Mapping[str, Callable[[Mapping[str, Any]], Mapping[str, Any] | None] | None]:
+        """What the records of each kind leave under a tombstone, by NSID."""
+        return {collection: kind.kept for collection, kind in self.kind_of.items()}
+
+    @cached_property
     def followed(self) -> frozenset[str]:
         """The names of the views whose rows are items of other views."""
         return frozenset(name for view in self.views if isinstance(view, Rows) for name in view.inputs)
