@@ -1,9 +1,9 @@
 """
-The next batch prepared in a second process, while this one folds and commits.
+The next batch read and prepared in a second process, while this one folds and commits.
 
-Decoding and judging need no store and are half of the work, so a machine with two cores takes a log in sooner. One
-batch is ahead and no more, so memory stays flat. The second process ends with this one, however that ends: its pipe
-is closed then.
+Reading, decoding and judging need no store and are half of the work, so a machine with two cores takes a log in
+sooner. One batch is ahead and no more, so memory stays flat. The second process ends with this one, however that ends:
+its pipe is closed then.
 
 Source: https://docs.python.org/3/library/multiprocessing.html#pipes-and-queues
 """
@@ -11,14 +11,14 @@ Source: https://docs.python.org/3/library/multiprocessing.html#pipes-and-queues
 import gc
 import marshal
 import os
-import pickle
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager, suppress
+from itertools import chain
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from typing import Final
+from typing import Final, NamedTuple
 
 from attrs import define, evolve
 
@@ -29,8 +29,9 @@ from strandline.judge import compile_judges
 from strandline.prepare import PIECE, Given, Prepared, prepare
 from strandline.register import REGISTER
 from strandline_cli.stop import Stopped
+from strandline_files import read_lines
 
-__all__ = ["COLLECT_EVERY", "prepared", "unhurried_collection"]
+__all__ = ["COLLECT_EVERY", "Read", "batches", "unhurried_collection"]
 
 COLLECT_EVERY: Final = 1_000_000
 """Objects made between two collections of garbage: those of a few batches."""
@@ -52,70 +53,124 @@ def unhurried_collection() -> Iterator[None]:
         gc.unfreeze()
 
 
-def prepared(chunks: Iterator[list[bytes]], *, ahead: bool) -> Iterator[Prepared]:
+class Read(NamedTuple):
+    """A batch ready to be folded, and how many bytes of its log, unpacked, were read by its end."""
+
+    batch: Prepared
+    read_bytes: int
+
+
+def batches(log: str, *, skip: int, size: int, ahead: bool) -> Iterator[Read]:
     """
-    Yield each chunk of lines as a batch ready to be folded; trouble with a chunk comes after those before it.
+    Yield a log in batches of `size` lines, behind the first `skip` lines.
 
     Args:
-        chunks: Lines of a log, a batch each.
-        ahead: Ask for a chunk before the one before it is folded: wrong where the next may be long in coming. Without
-            a second core it is not done.
+        log: Its path, or "-" for standard input.
+        skip: How many lines to pass over.
+        size: How many lines a batch has; the last one has what is left.
+        ahead: Read and prepare a batch while the one before it is folded: for a file, which can be read twice.
+            Without a second core, and for a log of one batch, it is not done.
+
+    Raises:
+        LogError: the log cannot be read, or not further: what was read before was yielded.
     """
     given = Given(SCHEMA, compile_judges(SCHEMA))
-    if ahead and (os.cpu_count() or 1) > 1:
-        with closing(_Helper(given)) as helper:
-            yield from _one_ahead(helper, chunks)
-    else:
-        yield from (_prepared(given, lines) for lines in chunks)
+    pieces = _pieces(log, skip, size)
+    first = next(pieces, None)
+    if first is None:
+        return
+    if not ahead or (os.cpu_count() or 1) < 2 or len(first.lines) < size:
+        for piece in chain([first], pieces):
+            yield _prepared(given, piece)
+        return
+    pieces.close()
+    with closing(_Helper()) as helper:
+        helper.begin(log, skip + size, size)
+        yield _prepared(given, first)
+        del first  # it is great, and so are those to come
+        skip += size
+        while (read := helper.take()) is not None:
+            skip += len(read.batch)
+            yield read
+            del read
+    if helper.lost:
+        yield from (_prepared(given, piece) for piece in _pieces(log, skip, size))
 
 
-def _one_ahead(helper: "_Helper", chunks: Iterator[list[bytes]]) -> Iterator[Prepared]:
-    lines, trouble = _next(chunks)
-    begun = False
-    while lines is not None:
-        following, trouble = _next(chunks)
-        ready = helper.take(lines) if begun else None
-        if following is not None:
-            helper.send(following)
-        yield _prepared(helper.given, lines) if ready is None else ready
-        del ready  # it is great, and the next is about to be made
-        lines, begun = following, True
-    if trouble is not None:
-        raise trouble
+class _Piece(NamedTuple):
+    lines: list[bytes]
+    read_bytes: int
 
 
-def _next(chunks: Iterator[list[bytes]]) -> tuple[list[bytes] | None, BaseException | None]:
+def _pieces(log: str, skip: int, size: int) -> Generator[_Piece, None, None]:
+    """Cut a log; where there is trouble, or a signal comes, the lines before it are one more piece."""
+    lines, taken, read_bytes = read_lines(log), list[bytes](), 0
+    passed = 0
     try:
-        return next(chunks, None), None
-    except (LogError, OSError, Stopped) as trouble:
-        return None, trouble
+        for line in lines:
+            read_bytes += len(line) + 1
+            if passed < skip:
+                passed += 1
+                continue
+            taken.append(line)
+            if len(taken) == size:
+                yield _Piece(taken, read_bytes)
+                taken = []
+    except (LogError, Stopped):
+        if taken:
+            yield _Piece(taken, read_bytes)
+        raise
+    if passed < skip:
+        raise LogError(
+            f"{log!r} holds {passed:,} lines, but {skip:,} were taken in: it is not the log it was; "
+            "take it in without --resume"
+        )
+    if taken:
+        yield _Piece(taken, read_bytes)
 
 
-def _prepared(given: Given, lines: list[bytes]) -> Prepared:
-    return prepare(given, map(decode, lines))
+def _prepared(given: Given, piece: _Piece) -> Read:
+    return Read(prepare(given, map(decode, piece.lines)), piece.read_bytes)
 
 
 @define
 class _Helper:
-    """The second process, as this one sees it: begun with the first lines, and, once lost, done without."""
+    """The second process, as this one sees it; once lost, it is done without."""
 
-    given: Given
-    _begun: bool = False
+    lost: bool = False
     _process: SpawnProcess | None = None
     _connection: Connection | None = None
 
-    def send(self, lines: list[bytes]) -> None:
-        """Begin to prepare lines; what was begun before has been taken."""
-        if not self._begun:
-            self._begun = True
-            with suppress(OSError):  # no room for one more process: it is done without
-                self._begin()
-        self._tried(lambda connection: connection.send(lines))
+    def begin(self, log: str, skip: int, size: int) -> None:
+        """Begin to read and prepare what stands behind the first `skip` lines of a log."""
+        context = get_context("spawn")
+        ours, theirs = context.Pipe(duplex=False)
+        process = context.Process(target=_work, args=(theirs, log, skip, size), daemon=True)
+        with closing(theirs):
+            try:
+                with _deaf():
+                    process.start()
+            except OSError:  # no room for one more process
+                ours.close()
+                self.lost = True
+                return
+        self._process, self._connection = process, ours
 
-    def take(self, lines: list[bytes]) -> Prepared:
-        """Return the lines last sent, prepared."""
-        pieces = self._tried(lambda connection: connection.recv())
-        return _unpacked(pieces) if isinstance(pieces, list) else _prepared(self.given, lines)
+    def take(self) -> Read | None:
+        """Return the next batch; None after the last one, or if it will not come. Raises as `batches`."""
+        if self._connection is None:
+            return None
+        try:
+            told = self._connection.recv()
+            if isinstance(told, Read):
+                _fill(told.batch, iter(self._connection.recv_bytes, b""))
+                return told
+        except (EOFError, OSError):
+            self.lost = True
+            return None
+        if told is not None:
+            raise told
+        return None
 
     def close(self) -> None:
         """End the process; it has nothing to lose."""
@@ -124,21 +179,6 @@ class _Helper:
         if self._process is not None:
             self._process.kill()
             self._process.join()
-
-    def _begin(self) -> None:
-        context = get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(target=_work, args=(theirs,), daemon=True)
-        with closing(theirs), _deaf():
-            process.start()
-        self._process, self._connection = process, ours
-
-    def _tried(self, work: Callable[[Connection], object]) -> object:
-        try:
-            return None if self._connection is None else work(self._connection)
-        except (EOFError, OSError):
-            self._connection = None
-            return None
 
 
 @contextmanager
@@ -151,38 +191,38 @@ def _deaf() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _packed(batch: Prepared) -> Iterator[bytes]:
+def _send(connection: Connection, read: Read) -> None:
     """
-    Yield a batch as bytes, piece by piece: so much less is held at a time.
+    Send a batch, part by part: so much less is held at a time.
 
     What there is most of is plain values but for the names of their parts: it goes by `marshal`, which takes a quarter
     of the time.
     """
-    rest = evolve(batch, registers={}, draft=Draft())
-    yield pickle.dumps(rest, pickle.HIGHEST_PROTOCOL)
-    registers, draft = [*batch.registers.values()], batch.draft
-    for at in range(0, len(registers), PIECE):
-        yield marshal.dumps([tuple(it) for it in registers[at : at + PIECE]])
+    registers, draft = [*read.batch.registers.values()], read.batch.draft
+    connection.send(Read(evolve(read.batch, registers={}, draft=Draft()), read.read_bytes))
     rows = {view: (len(next(iter(found), ())), [*found.values()]) for view, found in draft.rows.items()}
-    yield marshal.dumps((draft.sums, rows, draft.rivals))
+    connection.send_bytes(marshal.dumps((draft.sums, rows, draft.rivals)))
+    for at in range(0, len(registers), PIECE):
+        connection.send_bytes(marshal.dumps([tuple(it) for it in registers[at : at + PIECE]]))
+    connection.send_bytes(b"")
 
 
-def _unpacked(pieces: list[bytes]) -> Prepared:
-    rest, *registers, draft = pieces
-    ready: Prepared = pickle.loads(rest)
-    for piece in registers:
-        ready.registers.update((row[:KEY], row) for row in marshal.loads(piece))
-    sums, rows, rivals = marshal.loads(draft)
-    ready.draft = Draft(sums, {view: {it[:size]: it for it in found} for view, (size, found) in rows.items()}, rivals)
-    return ready
+def _fill(batch: Prepared, parts: Iterator[bytes]) -> None:
+    """Put into a batch what was sent behind it."""
+    sums, rows, rivals = marshal.loads(next(parts))
+    batch.draft = Draft(sums, {view: {it[:size]: it for it in found} for view, (size, found) in rows.items()}, rivals)
+    for part in parts:
+        batch.registers.update((row[:KEY], row) for row in marshal.loads(part))
 
 
-def _work(connection: Connection) -> None:
-    """Prepare what comes through the pipe, until it is closed."""
+def _work(connection: Connection, log: str, skip: int, size: int) -> None:
+    """Read a log and send its batches, and at last what stopped it, or None, until nobody listens any more."""
     given = Given(SCHEMA, compile_judges(SCHEMA))
-    with unhurried_collection():
+    with unhurried_collection(), suppress(OSError):
         try:
-            while True:
-                connection.send(list(_packed(_prepared(given, connection.recv()))))
-        except (EOFError, OSError):
-            return
+            for piece in _pieces(log, skip, size):
+                _send(connection, _prepared(given, piece))
+        except LogError as trouble:
+            connection.send(trouble)
+        else:
+            connection.send(None)

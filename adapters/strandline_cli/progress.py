@@ -19,12 +19,12 @@ __all__ = ["Progress", "showing_progress", "working"]
 class Progress(Protocol):
     """Is told what goes on."""
 
-    def watched(self, log: str, lines: Iterator[bytes]) -> Iterator[bytes]:
-        """Return the lines of a log, and watch how far they are read."""
+    def began(self, log: str) -> None:
+        """A log is about to be read."""
         ...
 
-    def took(self, count: int) -> None:
-        """So many lines were taken in."""
+    def took(self, count: int, read_bytes: int) -> None:
+        """So many more lines were taken in, by which so many bytes of the log, unpacked, were read in all."""
         ...
 
     def end(self) -> None:
@@ -33,10 +33,10 @@ class Progress(Protocol):
 
 
 class _Silent:
-    def watched(self, log: str, lines: Iterator[bytes]) -> Iterator[bytes]:
-        return lines
+    def began(self, log: str) -> None:
+        pass
 
-    def took(self, count: int) -> None:
+    def took(self, count: int, read_bytes: int) -> None:
         pass
 
     def end(self) -> None:
@@ -47,30 +47,24 @@ class _Shown:
     def __init__(self, bar: Bar) -> None:
         self._bar = bar
         self._task: TaskID | None = None
-        self._taken = self._read_bytes = 0
+        self._taken = 0
 
-    def watched(self, log: str, lines: Iterator[bytes]) -> Iterator[bytes]:
+    def began(self, log: str) -> None:
         if self._task is not None:
             self._bar.remove_task(self._task)
-        self._taken = self._read_bytes = 0
+        self._taken = 0
         self._task = self._bar.add_task(text(log).plain, total=_plain_bytes(log), count="0")
-        return self._counted(lines)
 
-    def took(self, count: int) -> None:
+    def took(self, count: int, read_bytes: int) -> None:
         if self._task is not None:
             self._taken += count
             task = self._bar.tasks[0]
             rate = self._taken / task.elapsed if task.elapsed else 0
             told = f"{self._taken:,} lines, {rate:,.0f}/s"
-            self._bar.update(self._task, completed=self._read_bytes, count=told)
+            self._bar.update(self._task, completed=read_bytes, count=told)
 
     def end(self) -> None:
         self._bar.stop()
-
-    def _counted(self, lines: Iterator[bytes]) -> Iterator[bytes]:
-        for line in lines:
-            self._read_bytes += len(line) + 1
-            yield line
 
 
 def _plain_bytes(log: str) -> int | None:

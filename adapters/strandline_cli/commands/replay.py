@@ -8,8 +8,7 @@ only read ahead is read again. So a replay can always go on, or be begun again: 
 
 import os
 import shlex
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 
@@ -19,14 +18,13 @@ from attrs import asdict, define
 from strandline import Cursor, Ingest, LogError, Outcome
 from strandline.forum import SCHEMA
 from strandline.index import BATCH
-from strandline_cli.ahead import prepared, unhurried_collection
+from strandline_cli.ahead import batches, unhurried_collection
 from strandline_cli.command import Command, json_option, store_of, store_option
 from strandline_cli.loop import run
 from strandline_cli.opened import writing
 from strandline_cli.progress import Progress, showing_progress
 from strandline_cli.show import by_reason, card, console, print_json
 from strandline_cli.stop import Stopped, held
-from strandline_files import read_lines
 
 __all__ = ["replay"]
 
@@ -98,42 +96,14 @@ def source_of(log: str) -> str:
 def _take_in(ingest: Ingest, log: str, size: int, resume: bool, sofar: Sofar, progress: Progress) -> None:
     source = source_of(log)
     position = (run(ingest.cursor(source)) or 0) if resume else 0
-    lines = progress.watched(log, read_lines(log))
-    _pass_over(log, lines, position)
     sofar.skipped += position
-
-    for batch in prepared(_chunks(lines, size), ahead=log != "-" and Path(log).is_file()):
+    progress.began(log)
+    for batch, read_bytes in batches(log, skip=position, size=size, ahead=log != "-" and Path(log).is_file()):
         with held():
             position += len(batch)
             run(ingest.fold(batch, Cursor(source, position)))
-            progress.took(len(batch))
+            progress.took(len(batch), read_bytes)
             del batch  # it is great, and the next is about to be made
-
-
-def _pass_over(log: str, lines: Iterator[bytes], count: int) -> None:
-    found = sum(1 for _ in islice(lines, count))
-    if found < count:
-        raise LogError(
-            f"{log!r} holds {found:,} lines, but {count:,} were taken in: it is not the log it was; "
-            "take it in without --resume"
-        )
-
-
-def _chunks(lines: Iterator[bytes], size: int) -> Iterator[list[bytes]]:
-    """Cut lines into chunks; where there is trouble, those before it are one more."""
-    chunk: list[bytes] = []
-    try:
-        for line in lines:
-            chunk.append(line)
-            if len(chunk) == size:
-                yield chunk
-                chunk = []
-    except (LogError, OSError, Stopped):
-        if chunk:
-            yield chunk
-        raise
-    if chunk:
-        yield chunk
 
 
 def _again(logs: Sequence[str], url: str, batch: int) -> str:
