@@ -35,7 +35,7 @@ from strandline.schema import Column, Index, Row, Schema, Table, Type
 from strandline.shares import Share, live
 from strandline.views import view_changes
 
-__all__ = ["JOB", "QUARANTINE", "Folded", "fold", "quarantined"]
+__all__ = ["JOB", "QUARANTINE", "Folded", "fold", "quarantined", "repo_before"]
 
 QUARANTINE = Table(
     "quarantine",
@@ -84,18 +84,27 @@ class Folded:
 
 
 async def fold(
-    transaction: Transaction, given: Given, batch: Prepared, beside: Mapping[str, Sequence[Moved]] | None = None
+    transaction: Transaction,
+    given: Given,
+    batch: Prepared,
+    beside: Mapping[str, Sequence[Moved]] | None = None,
+    left: Mapping[str, Row] | None = None,
 ) -> Folded:
     """
     Return what a batch comes to, given what the store holds; nothing is written.
 
-    No repo of the batch may have a job waiting: those are finished first. `beside` are the records that jobs move in
-    the same commit, before the batch, by collection.
+    Args:
+        transaction: Tells what the store holds.
+        given: The schema, its judges and shares.
+        batch: What is to be folded.
+        beside: The records that jobs move in the same commit, before the batch, by collection.
+        left: The jobs of its repos that wait, by did; none is begun.
     """
-    folded = Folded()
+    folded, left = Folded(), left or {}
     loaded = await transaction.load(REPO.name, [(did,) for did in batch.dids])
     repos = {did: Repo._make(row) for (did,), row in loaded.items()}
-    _fold_repos(batch.others, repos, folded)
+    _fold_repos(batch.others, repos, left, folded)
+    repos |= {did: repo_before(job) for did, job in left.items()}
     moved, wrong = await _fold_writes(transaction, given, batch, repos, folded)
     for collection, pairs in (beside or {}).items():
         moved[collection] = _one_after_the_other(pairs, moved.get(collection, ()))
@@ -115,7 +124,14 @@ def _record(pair: Moved) -> str:
     return share.key
 
 
-def _fold_repos(events: Iterable[Identity | Account | Sync], known: Mapping[str, Repo], folded: Folded) -> None:
+def repo_before(job: Row) -> Repo:
+    """Return a repo as it was when it got a job, as far as that tells which of its records are live."""
+    return Repo(job[0], active=0 if job[1] else 1, floor=job[2])
+
+
+def _fold_repos(
+    events: Iterable[Identity | Account | Sync], known: Mapping[str, Repo], left: Mapping[str, Row], folded: Folded
+) -> None:
     repos: dict[str, Repo] = {}
     for event in events:
         old = repos.get(event.did) or known.get(event.did) or Repo(event.did)
@@ -125,10 +141,14 @@ def _fold_repos(events: Iterable[Identity | Account | Sync], known: Mapping[str,
         else:
             folded.applied += 1
             repos[event.did] = new
-    was = {did: known.get(did) or Repo(did) for did in repos}
-    jobs = [did for did, repo in repos.items() if _standing(repo) != _standing(was[did])]
-    folded.put({REPO.name: {(did,): tuple(repo) for did, repo in repos.items()}})
-    folded.put({JOB.name: {(did,): (did, *_standing(was[did]), "", "", "") for did in jobs}})
+    jobs: dict[Key, Row | None] = {}
+    for did, repo in repos.items():
+        was = repo_before(left[did]) if did in left else known.get(did) or Repo(did)
+        if _standing(repo) != _standing(was):
+            jobs[did,] = (did, *_standing(was), "", "", "")
+        elif did in left:
+            jobs[did,] = None
+    folded.put({REPO.name: {(did,): tuple(repo) for did, repo in repos.items()}, JOB.name: jobs})
 
 
 def _join_repo(repo: Repo, event: Identity | Account | Sync) -> Repo:

@@ -12,7 +12,7 @@ was interrupted is done again first. Other writers may be at work, so nothing of
 
 import hashlib
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from attrs import Factory, define, frozen
@@ -21,7 +21,7 @@ from strandline.delta import DORMANT
 from strandline.errors import StoreInterrupted
 from strandline.event import BadEvent, Decoded
 from strandline.fold import JOB, QUARANTINE, Folded, fold
-from strandline.jobs import STEP, Stepped, step
+from strandline.jobs import STEP, Stepped, begun, step
 from strandline.judge import VALIDATOR, compile_judges
 from strandline.ports import Key, Layout, Store, Transaction
 from strandline.prepare import Given, Prepared, prepare
@@ -144,12 +144,24 @@ class Ingest:
         """Do what needs no store: for `fold`, at another time or in another process."""
         return prepare(self.given, batch)
 
-    async def fold(self, batch: Sequence[Decoded] | Prepared, cursor: Cursor | Sequence[Cursor] | None = None) -> None:
+    async def fold(
+        self,
+        batch: Sequence[Decoded] | Prepared,
+        cursor: Cursor | Sequence[Cursor] | None = None,
+        *,
+        later: bool = False,
+    ) -> None:
         """
         Take in a batch, move the cursor or cursors, and take the waiting jobs one step on, in one commit.
 
         A job that the batch itself leaves waits for the next one, `go_on` or `finish`. A transaction that was
         interrupted is done again, whole.
+
+        Args:
+            batch: What to take in.
+            cursor: Where its source, or sources, are then.
+            later: Leave the jobs that are not begun to `finish`: for a log that is caught up with, in which most of
+                what is hidden is restored further on. Such a job then ends before it has moved anything.
 
         Raises:
             StoreError: the store is in trouble. The batch was written whole, with its cursor, or not at all: go on
@@ -157,7 +169,9 @@ class Ingest:
         """
         told = batch if isinstance(batch, Prepared) else self.prepare(batch)
         cursors = [cursor] if isinstance(cursor, Cursor) else cursor or ()
-        folded = await _persistently(lambda: self._fold(told, cursors))
+        folded = None
+        while folded is None:
+            folded = await _persistently(lambda: self._fold(told, cursors, later))
         self._count(told, folded)
 
     async def go_on(self) -> bool:
@@ -201,22 +215,24 @@ class Ingest:
         """Yield every row of the views that is not what the registers say; finish the jobs first."""
         return verify(self.store, self.given, scratch)
 
-    async def _fold(self, batch: Prepared, cursors: Sequence[Cursor]) -> Folded:
-        while True:
-            async with self.store.transaction() as transaction:
-                waiting = await _waiting(transaction)
-                concerned = await transaction.load(JOB.name, _keys(batch.dids)) if waiting else {}
-                stepped = await step(transaction, self.given, [*(did for (did,) in concerned), *waiting])
-                if not all(map(stepped.ends, concerned)):
-                    await self._commit_step(transaction, stepped)
-                    continue
-                folded = await fold(transaction, self.given, batch, stepped.moved)
-                folded.put({JOB.name: {**stepped.jobs, **folded.changes.get(JOB.name, {})}})
-                folded.put({DEAD_LETTER.name: await _letter_rows(transaction, batch.bad)})
-                if cursors:
-                    folded.put({CURSOR.name: {(it.source,): (it.source, it.position) for it in cursors}})
-                await transaction.commit(folded.changes)
-                return folded
+    async def _fold(self, batch: Prepared, cursors: Sequence[Cursor], later: bool) -> Folded | None:
+        """Commit the batch, or if it must wait for a job, a step of that: then there is nothing to return."""
+        async with self.store.transaction() as transaction:
+            waiting = await _waiting(transaction)
+            concerned = await _concerned(transaction, waiting, batch.dids)
+            first = [did for did, job in concerned.items() if not later or begun(job)]
+            stepped = await step(transaction, self.given, first if later else [*first, *waiting])
+            if not all(map(stepped.ends, _keys(first))):
+                await self._commit_step(transaction, stepped)
+                return None
+            left = {did: job for did, job in concerned.items() if not stepped.ends((did,))}
+            folded = await fold(transaction, self.given, batch, stepped.moved, left)
+            folded.put({JOB.name: {**stepped.jobs, **folded.changes.get(JOB.name, {})}})
+            folded.put({DEAD_LETTER.name: await _letter_rows(transaction, batch.bad)})
+            if cursors:
+                folded.put({CURSOR.name: {(it.source,): (it.source, it.position) for it in cursors}})
+            await transaction.commit(folded.changes)
+            return folded
 
     async def _step(self) -> bool:
         """Take the waiting jobs one step on; tell whether there was one."""
@@ -273,9 +289,16 @@ def _keys(dids: Iterable[str]) -> list[Key]:
     return [(did,) for did in dids]
 
 
-async def _waiting(transaction: Transaction) -> list[str]:
-    """Return the repos whose jobs wait; as many as one step may take on."""
-    return [row[0] for row in await transaction.page(JOB.name, "all", [()], limit=STEP)]
+async def _waiting(transaction: Transaction) -> dict[str, Row]:
+    """Return the jobs that wait, by repo; as many as one step may take on."""
+    return {row[0]: row for row in await transaction.page(JOB.name, "all", [()], limit=STEP)}
+
+
+async def _concerned(transaction: Transaction, waiting: Mapping[str, Row], dids: Iterable[str]) -> Mapping[str, Row]:
+    """Return the jobs of some repos, given those that wait, if not all of them."""
+    if len(waiting) < STEP:
+        return {did: waiting[did] for did in dids if did in waiting}
+    return {did: job for (did,), job in (await transaction.load(JOB.name, _keys(dids))).items()}
 
 
 async def _letter_rows(transaction: Transaction, bad: Sequence[BadEvent]) -> dict[Key, Row | None]:

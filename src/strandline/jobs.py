@@ -5,7 +5,8 @@ When an account is hidden or restored, or a repo re-stated, the batch that says 
 A step takes the repo's next registers, in the order of their keys, and moves each from what it was to what it is;
 its rows and the job's place are one commit. So it may die after any step and go on from there. Until it is done the
 registers behind its place count as the repo is, those before it as the repo was; that is exact because no event of
-the repo is folded meanwhile: `strandline.ingest` finishes its job first.
+the repo is folded once its job is begun: `strandline.ingest` finishes it first. While it is not begun all count as
+the repo was, those too that are written meanwhile; and if the repo comes to be again what it was, the job is done.
 """
 
 from collections.abc import Iterable
@@ -13,14 +14,14 @@ from collections.abc import Iterable
 from attrs import Factory, define
 
 from strandline.delta import Moved
-from strandline.fold import JOB, QUARANTINE
+from strandline.fold import JOB, QUARANTINE, repo_before
 from strandline.ports import Key, Transaction
 from strandline.prepare import Given
 from strandline.register import REGISTER, REPO, Register, Repo, is_live, slots_of
 from strandline.schema import Row
 from strandline.shares import live
 
-__all__ = ["STEP", "Stepped", "step"]
+__all__ = ["STEP", "Stepped", "begun", "step"]
 
 STEP = 2000
 """How many registers a step moves at most."""
@@ -42,6 +43,11 @@ class Stepped:
     def ends(self, job: Key) -> bool:
         """Tell whether the step is the last of a job."""
         return job in self.jobs and self.jobs[job] is None
+
+
+def begun(job: Row) -> bool:
+    """Tell whether a job has moved anything."""
+    return bool(job[3])
 
 
 async def step(transaction: Transaction, given: Given, dids: Iterable[str], size: int = STEP) -> Stepped:
@@ -68,7 +74,7 @@ async def step(transaction: Transaction, given: Given, dids: Iterable[str], size
 
 
 async def _next_registers(transaction: Transaction, job: Row, size: int) -> list[Register]:
-    after = tuple(job[3:]) if job[3] else None
+    after = tuple(job[3:]) if begun(job) else None
     rows = await transaction.page(
         REGISTER.name, "by_repo", [(slot,) for slot in slots_of(job[0])], limit=size, after=after
     )
@@ -83,7 +89,7 @@ async def _move(
     registers: Iterable[Register],
     moved: dict[str, list[Moved]],
 ) -> None:
-    was = Repo(repo.did, active=0 if job[1] else 1, floor=job[2])
+    was = repo_before(job)
     own = [it for it in registers if it.did == repo.did and it.collection in given.judges]
     invalid = await transaction.load(QUARANTINE.name, [it.path for it in own])
     for it in own:

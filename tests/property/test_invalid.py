@@ -61,16 +61,17 @@ def accounts(story: Sequence[Commit]) -> st.SearchStrategy[Account]:
 
 
 @st.composite
-def batches(draw: st.DrawFn) -> list[tuple[bool, list[Event]]]:
-    """Draw batches about the whole story or one path of it, in order or not, and whether jobs end after each."""
+def batches(draw: st.DrawFn) -> list[tuple[str, list[Event]]]:
+    """Draw batches about the whole story or one path of it, in order or not, and what becomes of the jobs in each."""
     story = draw(st.sampled_from([STORY, *((it,) for it in STORY)]))
-    drawn: list[tuple[bool, list[Event]]] = draw(
-        st.lists(st.tuples(st.booleans(), st.lists(writes(story) | accounts(story), max_size=2)), max_size=8)
+    becomes = st.sampled_from(["left", "taken on", "ended"])
+    drawn: list[tuple[str, list[Event]]] = draw(
+        st.lists(st.tuples(becomes, st.lists(writes(story) | accounts(story), max_size=2)), max_size=8)
     )
     if not draw(st.booleans()):
         return drawn
     times = iter(range(1, 99))
-    return [(ended, [_at(next(times), event) for event in events]) for ended, events in drawn]
+    return [(jobs, [_at(next(times), event) for event in events]) for jobs, events in drawn]
 
 
 def _at(time: int, event: Event) -> Event:
@@ -81,16 +82,16 @@ def _at(time: int, event: Event) -> Event:
 
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(batches=batches(), size=st.sampled_from([1, 2, STEP]))
-def test_the_standing_put_holds_its_path_valid_or_not(batches: list[tuple[bool, list[Event]]], size: int) -> None:
-    """Jobs end between some of the batches; else they are taken on within the next, however much a step is."""
+def test_the_standing_put_holds_its_path_valid_or_not(batches: list[tuple[str, list[Event]]], size: int) -> None:
+    """Jobs end behind some batches, wait during others, and are else taken on in them, however much a step is."""
     store = MemoryStore(layout_of(SCHEMA))
     index = Ingest(store, SCHEMA)
     log: list[Event] = []
     with patch.object(ingest, "step", partial(step, size=size)):
-        for finished, batch in batches:
+        for jobs, batch in batches:
             log += batch
-            run(index.fold(batch))
-            if finished:
+            run(index.fold(batch, later=jobs == "left"))
+            if jobs == "ended":
                 run(index.finish())
                 assert dumped(store) == reference.dump(log)
             assert quarantined(store) == reference.quarantine(log)

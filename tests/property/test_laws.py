@@ -48,10 +48,10 @@ async def _dump(store: Store) -> list[str]:
 
 
 def folded(store: Store, log: Sequence[Event], cuts: Sequence[int] = ()) -> Ingest:
-    """Fold a log in batches that end at `cuts`, and finish the jobs."""
+    """Fold a log in batches that end at `cuts`, half of which leave the jobs for later, and finish those."""
     index = Ingest(store, SCHEMA)
     for start, end in zip((0, *cuts), (*cuts, len(log)), strict=True):
-        run(index.fold(log[start:end], Cursor("log", end)))
+        run(index.fold(log[start:end], Cursor("log", end), later=end % 2 == 1))
     run(index.finish())
     return index
 
@@ -72,7 +72,7 @@ def survived(store: Store, log: Sequence[Event], batch: int, lives: Sequence[int
             position = run(index.cursor("log")) or 0
             while position < len(log):
                 end = min(position + batch, len(log))
-                run(index.fold(log[position:end], Cursor("log", end)))
+                run(index.fold(log[position:end], Cursor("log", end), later=end % 4 > 1))
                 position = end
             run(index.finish())
         except Killed:

@@ -101,7 +101,7 @@ def _take_in(ingest: Ingest, log: str, size: int, resume: bool, sofar: Sofar, pr
     for batch, read_bytes in batches(log, skip=position, size=size, ahead=log != "-" and Path(log).is_file()):
         with held():
             position += len(batch)
-            run(ingest.fold(batch, Cursor(source, position)))
+            run(ingest.fold(batch, Cursor(source, position), later=True))
             progress.took(len(batch), read_bytes)
             del batch  # it is great, and the next is about to be made
 
