@@ -404,14 +404,15 @@ class SQLiteTransaction:
     async def load(self, table: str, keys: Collection[Key]) -> dict[Key, Row]:
         """Return the rows at `keys`."""
         recent = self._store._recent[table]
-        found = recent.find(keys)
-        fetched = await self._store.get(table, [key for key in keys if key not in found])
-        recent.put(fetched)
-        found.update(fetched)
+        remembered, others = recent.find(keys)
+        fetched = await self._store.get(table, others)
         seen = self._seen.setdefault(table, {})
-        seen.update(dict.fromkeys(keys))
-        seen.update(found)
-        return found
+        seen.update(remembered)
+        if others:
+            read = dict.fromkeys(others) | fetched
+            recent.put(read)
+            seen.update(read)
+        return fetched | {key: row for key, row in remembered.items() if row is not None}
 
     async def commit(self, changes: Changes) -> None:
         """Write all changes in one transaction."""

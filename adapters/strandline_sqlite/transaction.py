@@ -27,6 +27,8 @@ RECENT: Final = 4000
 TRIAL: Final = 20_000
 """So many keys of a table are asked for before it is told whether remembering its rows is worth the room."""
 
+_UNKNOWN: Final = object()
+
 Seen = dict[str, dict[Key, Row | None]]
 """What a transaction found at the keys that it asked for, by table; None for nothing."""
 
@@ -34,7 +36,7 @@ Seen = dict[str, dict[Key, Row | None]]
 @define
 class Recent:
     """
-    The rows of one table that were read or written last.
+    What stands at the keys of one table that were read or written last: rows, or nothing.
 
     Wide rows are not remembered, nor those of a table of which less than a fifth is asked for again.
     """
@@ -42,23 +44,32 @@ class Recent:
     idle: bool
     _asked: int = 0
     _found: int = 0
-    _newer: dict[Key, Row | None] = Factory(dict)
-    _older: dict[Key, Row | None] = Factory(dict)
+    _newer: dict[Key, Any] = Factory(dict)
+    _older: dict[Key, Any] = Factory(dict)
 
     @classmethod
     def of(cls, table: Table) -> "Recent":
         """Return what is remembered of a table: nothing yet."""
         return cls(any(column.type in (Type.JSON, Type.BYTES, Type.WORDS) for column in table.columns))
 
-    def find(self, keys: Collection[Key]) -> dict[Key, Row]:
-        """Return the rows at those of some keys that are remembered."""
+    def find(self, keys: Collection[Key]) -> tuple[dict[Key, Row | None], list[Key]]:
+        """Return what stands at those of some keys where it is remembered, None for nothing; and the other keys."""
         if self.idle:
-            return {}
+            return {}, list(keys)
         newer, older = self._newer, self._older
-        found = {key: row for key in keys if (row := newer.get(key) or older.get(key)) is not None}
+        found: dict[Key, Row | None] = {}
+        others: list[Key] = []
+        for key in keys:
+            row = newer.get(key, _UNKNOWN)
+            if row is _UNKNOWN:
+                row = older.get(key, _UNKNOWN)
+            if row is _UNKNOWN:
+                others.append(key)
+            else:
+                found[key] = row
         self._asked += len(keys)
         self._found += len(found)
-        return found
+        return found, others
 
     def put(self, rows: Mapping[Key, Row | None]) -> None:
         """Remember what stands at some keys now."""
@@ -70,9 +81,6 @@ class Recent:
         if len(self._newer) >= RECENT:
             self._newer, self._older = {}, self._newer
         self._newer.update(rows)
-        for key in [key for key, row in rows.items() if row is None]:
-            del self._newer[key]
-            self._older.pop(key, None)
 
     def clear(self) -> None:
         """Forget all."""
@@ -135,29 +143,13 @@ class Writing:
     def _changes(self) -> dict[tuple[tuple[bool, ...], Nulls], Change]:
         return {}
 
-    def _nulls(self, row: Row) -> Nulls:
-        return tuple([at for at in self._nullable if row[at] is None]) if self._nullable else ()
+    def put(self, nulls: Nulls) -> Change:
+        """Return how to put a row with nulls at these places in its own place, whatever stands there."""
+        places = [at for at in range(len(self.table.columns)) if at not in nulls]
+        return Change(sql.insert(self.table, self.suffix, self._names(nulls)), encoder(self.table, places))
 
-    def put(self, new: Row) -> Change:
-        """Return how to put a row in its place, whatever stands there."""
-        nulls = self._nulls(new)
-        found = self._puts.get(nulls)
-        if found is None:
-            places = [at for at in range(len(self.table.columns)) if at not in nulls]
-            statement = sql.insert(self.table, self.suffix, self._names(nulls))
-            found = self._puts[nulls] = Change(statement, encoder(self.table, places))
-        return found
-
-    def change(self, old: Row, new: Row) -> Change:
+    def change(self, touched: tuple[bool, ...], nulls: Nulls) -> Change:
         """Return how to write a row whose old one is known: no index is touched of which no column moved."""
-        touched = tuple([entry(old) != entry(new) for entry in self._entries])
-        kind = touched, self._nulls(new)
-        found = self._changes.get(kind)
-        if found is None:
-            found = self._changes[kind] = self._change(*kind)
-        return found
-
-    def _change(self, touched: tuple[bool, ...], nulls: Nulls) -> Change:
         still = frozenset[int]().union(
             *(index for index, moved in zip(self._indexed, touched, strict=True) if not moved)
         )
@@ -174,25 +166,37 @@ class Writing:
     ) -> Iterable[tuple[str, Sequence[Any]]]:
         """Yield the statements that write some rows, each with the parameters of every row it writes, by key."""
         gone: list[Key] = []
-        moved: dict[str, tuple[Change, list[Row]]] = {}
-        near, wide = self.table.near is not None, len(self.table.columns)
-        for key, row in sorted(rows.items(), key=itemgetter(0)):
-            old = seen.get(key)
+        put: dict[Nulls, list[Row]] = {}
+        changed: dict[tuple[tuple[bool, ...], Nulls], list[Row]] = {}
+        near, wide, nullable, entries = (
+            self.table.near is not None,
+            len(self.table.columns),
+            self._nullable,
+            self._entries,
+        )
+        for key in sorted(rows):
+            row, old = rows[key], seen.get(key)
             if row is None:
                 gone.append(key)
                 continue
             if len(row) != wide:
                 raise StoreError(f"a row of {len(row)} values is none of {self.table.name!r}, which has {wide} columns")
+            nulls = tuple([at for at in nullable if row[at] is None]) if nullable else ()
             if old is None:
-                change = self.put(row)
+                if nulls in put:
+                    put[nulls].append(row)
+                else:
+                    put[nulls] = [row]
                 if near and key not in seen:
                     gone.append(key)
             elif old != row:
-                change = self.change(old, row)
-            else:
-                continue
-            moved.setdefault(change.statement, (change, []))[1].append(row)
+                touched = tuple([entry(old) != entry(row) for entry in entries])
+                changed.setdefault((touched, nulls), []).append(row)
         if gone:
             yield self.delete, gone
-        for statement, (change, changed) in moved.items():
-            yield statement, [change.values(row) for row in changed]
+        for nulls, moved in put.items():
+            change = self._puts.get(nulls) or self._puts.setdefault(nulls, self.put(nulls))
+            yield change.statement, [*map(change.values, moved)]
+        for kind, moved in changed.items():
+            change = self._changes.get(kind) or self._changes.setdefault(kind, self.change(*kind))
+            yield change.statement, [*map(change.values, moved)]

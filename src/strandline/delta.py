@@ -12,6 +12,7 @@ The algebra is that of weighted sets: https://github.com/brurucy/pydbsp tells it
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import add
 from typing import Any, NamedTuple
 
 from attrs import Factory, define, frozen
@@ -99,7 +100,7 @@ def sum_rows(sums: Mapping[Key, Sequence[int]], known: Mapping[Key, Row]) -> dic
     rows: dict[Key, Row | None] = {}
     for key, added in sums.items():
         row = known.get(key)
-        amounts = added if row is None else [a + b for a, b in zip(row[len(key) :], added, strict=True)]
+        amounts = added if row is None else [*map(add, row[len(key) :], added)]
         rows[key] = (*key, *amounts) if any(amounts) else None
     return rows
 
