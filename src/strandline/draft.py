@@ -12,7 +12,7 @@ from typing import Any
 
 from attrs import Factory, define
 
-from strandline.delta import Key, Moved, attach_key, attach_rows, effective_rows, elections, row_sums
+from strandline.delta import Key, Moved, attach_key, attach_rows, row_sums
 from strandline.schema import Attach, Effective, Row, Rows, Schema
 from strandline.shares import Share, Shares
 
@@ -35,7 +35,7 @@ class Draft:
 
     sums: dict[str, dict[Key, list[int]]] = Factory(dict)
     rows: dict[str, dict[Key, Row]] = Factory(dict)
-    rivals: dict[str, dict[Key, Candidates]] = Factory(dict)
+    rivals: dict[str, Mapping[Key, Candidates]] = Factory(dict)
 
     def concerns(self, view: str) -> bool:
         """Tell whether it gives anything to a view."""
@@ -68,12 +68,21 @@ def draft_of(schema: Schema, shares: Shares, live: Mapping[str, Sequence[Share]]
 
 
 def _elected(draft: Draft, shares: Shares, view: Effective, came: Sequence[Moved]) -> dict[Key, Row]:
-    pairs = elections(view, shares, came)
-    draft.rivals[view.name] = {
-        pair: [(rkey, rev, shown) for rkey, (rev, shown) in pairs.pop(pair).came.items()]
-        for pair in [pair for pair, it in pairs.items() if len(it.came) > 1]
-    }
-    return {pair: row for pair, row in effective_rows(view, pairs, {}, {}).rows.items() if row is not None}
+    rows: dict[Key, Row] = {}
+    rivals: dict[Key, list[tuple[str, str, tuple[Any, ...]]]] = {}
+    at = shares.at[view.name, view.kind]
+    for _, share in came:
+        subject, shown = share.parts[at]
+        pair = (subject, share.did)
+        if pair in rows:
+            rivals[pair] = [*rivals.get(pair, ()), (share.rkey, share.rev, shown)]
+        else:
+            rows[pair] = (*pair, share.rkey, share.rev, *shown, 0)
+    for pair, others in rivals.items():
+        row = rows.pop(pair)
+        others.append((row[2], row[3], row[4:-1]))
+    draft.rivals[view.name] = rivals
+    return rows
 
 
 def _rows(draft: Draft, shares: Shares, view: Attach, came: Sequence[Moved]) -> dict[Key, Row]:

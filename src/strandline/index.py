@@ -24,7 +24,7 @@ from strandline.schema import Schema
 
 __all__ = ["BATCH", "Drive", "Index", "open_index", "open_store", "run", "waits"]
 
-BATCH = 16_000
+BATCH = 14_000
 """Events a batch, unless said otherwise."""
 
 T = TypeVar("T")

@@ -5,22 +5,38 @@ Bounded: so many texts of at most so many letters; longer ones are worked out ea
 """
 
 from collections.abc import Callable
-from functools import lru_cache
-from typing import TypeVar
+from typing import Final, TypeVar
 
 __all__ = ["remembered"]
 
 T = TypeVar("T")
 
-MAX_LETTERS = 160
-MAX_TEXTS = 16_384
+MAX_LETTERS: Final = 160
+MAX_TEXTS: Final = 16_384
+
+
+class _Memo(dict[str, T]):
+    """
+    What was found of the texts asked for last, the newer half, and behind it the older.
+
+    A text of the newer half is looked up without a call of ours, which is most of what there is to gain.
+    """
+
+    def __init__(self, find: Callable[[str], T]) -> None:
+        self._find = find
+        self._older: dict[str, T] = {}
+
+    def __missing__(self, text: str) -> T:
+        if len(text) > MAX_LETTERS:
+            return self._find(text)
+        found = self._older[text] if text in self._older else self._find(text)
+        if len(self) >= MAX_TEXTS // 2:
+            self._older = dict(self)
+            self.clear()
+        self[text] = found
+        return found
 
 
 def remembered(find: Callable[[str], T]) -> Callable[[str], T]:
     """Return a function that finds the same, and remembers what it found of the last short texts."""
-    remember = lru_cache(maxsize=MAX_TEXTS)(find)
-
-    def found(text: str) -> T:
-        return remember(text) if len(text) <= MAX_LETTERS else find(text)
-
-    return found
+    return _Memo(find).__getitem__
