@@ -12,12 +12,13 @@ import gc
 import marshal
 import os
 import signal
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from itertools import chain
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from attrs import define, evolve
@@ -26,8 +27,10 @@ from strandline import LogError, decode
 from strandline.draft import Draft
 from strandline.forum import SCHEMA
 from strandline.judge import compile_judges
+from strandline.ports import Key
 from strandline.prepare import PIECE, Given, Prepared, prepare
 from strandline.register import REGISTER
+from strandline.schema import Row
 from strandline_cli.stop import Stopped
 from strandline_files import read_lines
 
@@ -35,8 +38,6 @@ __all__ = ["COLLECT_EVERY", "Read", "batches", "unhurried_collection"]
 
 COLLECT_EVERY: Final = 1_000_000
 """Objects made between two collections of garbage: those of a few batches."""
-
-KEY: Final = REGISTER.key_size
 
 
 @contextmanager
@@ -210,9 +211,13 @@ def _send(connection: Connection, read: Read) -> None:
 def _fill(batch: Prepared, parts: Iterator[bytes]) -> None:
     """Put into a batch what was sent behind it."""
     sums, rows, rivals = marshal.loads(next(parts))
-    batch.draft = Draft(sums, {view: {it[:size]: it for it in found} for view, (size, found) in rows.items()}, rivals)
+    batch.draft = Draft(sums, {view: _by_key(found, size) for view, (size, found) in rows.items()}, rivals)
     for part in parts:
-        batch.registers.update((row[:KEY], row) for row in marshal.loads(part))
+        batch.registers |= _by_key(marshal.loads(part), REGISTER.key_size)
+
+
+def _by_key(rows: Sequence[Row], size: int) -> dict[Key, Row]:
+    return dict(zip(map(itemgetter(slice(size)), rows), rows, strict=True))
 
 
 def _work(connection: Connection, log: str, skip: int, size: int) -> None:

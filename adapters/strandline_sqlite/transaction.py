@@ -14,6 +14,7 @@ from typing import Any, Final
 from attrs import Factory, define, frozen
 
 from strandline.errors import StoreError
+from strandline.packing import packed_places
 from strandline.ports import Key
 from strandline.schema import Row, Table, Type
 from strandline_sqlite import sql
@@ -121,15 +122,22 @@ class Writing:
         return sql.delete(self.table, self.suffix)
 
     @cached_property
-    def _indexed(self) -> Sequence[frozenset[int]]:
-        """Where the columns of each index stand, but those of the key, which never change."""
+    def _apart(self) -> Sequence[frozenset[int]]:
+        """
+        Where columns stand of which none is written unless one of them moved.
+
+        They are those of each index, but of the key, which never changes; and content identifiers, which are long to
+        pack.
+        """
         places = [map(self.table.position.__getitem__, sql.indexed(index)) for index in sql.own_indexes(self.table)]
-        return [frozenset(at for at in index if at >= self.table.key_size) for index in places]
+        groups = [frozenset(at for at in index if at >= self.table.key_size) for index in places]
+        packed = packed_places(self.table)
+        return [*groups, frozenset(packed)] if packed else groups
 
     @cached_property
     def _entries(self) -> Sequence[Callable[[Row], Any]]:
-        """What gives of a row what each index holds, but the key."""
-        return [itemgetter(*sorted(places)) if places else lambda row: None for places in self._indexed]
+        """What gives of a row what stands in each of those."""
+        return [itemgetter(*sorted(places)) if places else lambda row: None for places in self._apart]
 
     @cached_property
     def _nullable(self) -> Sequence[int]:
@@ -150,9 +158,7 @@ class Writing:
 
     def change(self, touched: tuple[bool, ...], nulls: Nulls) -> Change:
         """Return how to write a row whose old one is known: no index is touched of which no column moved."""
-        still = frozenset[int]().union(
-            *(index for index, moved in zip(self._indexed, touched, strict=True) if not moved)
-        )
+        still = frozenset[int]().union(*(index for index, moved in zip(self._apart, touched, strict=True) if not moved))
         size, wide = self.table.key_size, len(self.table.columns)
         places = [at for at in range(size, wide) if at not in still]
         statement = sql.update(self.table, self.suffix, self._names(places), self._names(nulls))

@@ -456,6 +456,42 @@ class TestJobs:
         run(index.finish())
         assert dumped(store) == folded([*POSTS, *VOTES, vote(3, BOB), hidden(SEA)])
 
+    def test_what_comes_while_a_job_is_left_is_moved_by_it_once(self, store: Store) -> None:
+        index = Ingest(store, SCHEMA)
+        moved, more = evolve(vote(MANY + 1), rkey=rkey(3)), evolve(vote(MANY + 2), rev=rkey(MANY + 3))
+        run(index.fold([*POSTS, *VOTES]))
+        run(index.fold([hidden(ANN)], later=True))
+        run(index.fold([moved, more], Cursor("log", 2), later=True))
+        assert (self.pending(store), self.standing(store)) == ([ANN], MANY + 1)
+        assert run(index.cursor("log")) == 2
+        run(index.finish())
+        assert (self.pending(store), self.standing(store)) == ([], 0)
+        assert dumped(store) == folded([*POSTS, *VOTES, hidden(ANN), moved, more])
+        assert drift(store) == []
+
+    def test_a_job_that_was_left_ends_when_the_repo_is_again_what_it_was(self, store: Store) -> None:
+        index = Ingest(store, SCHEMA)
+        run(index.fold([*POSTS, *VOTES]))
+        run(index.fold([hidden(ANN), hidden(SEA)], later=True))
+        run(index.fold([restored(ANN), vote(1, BOB)], later=True))
+        assert self.pending(store) == [SEA]
+        assert self.standing(store) == MANY + 1
+        run(index.finish())
+        assert dumped(store) == folded([*POSTS, *VOTES, vote(1, BOB), hidden(SEA)])
+        assert drift(store) == []
+
+    def test_a_job_at_work_is_waited_for_though_jobs_are_left(self, store: Store) -> None:
+        index = Ingest(store, SCHEMA)
+        late = evolve(vote(MANY + 1), rkey=rkey(3))
+        run(index.fold([*POSTS, *VOTES]))
+        run(index.fold([hidden(ANN)], later=True))
+        run(index.go_on())
+        assert (self.pending(store), self.standing(store)) == ([ANN], MANY - 7)
+        run(index.fold([late], later=True))
+        assert (self.pending(store), self.standing(store)) == ([], 0)
+        assert dumped(store) == folded([*POSTS, *VOTES, hidden(ANN), late])
+        assert drift(store) == []
+
     def test_what_concerns_others_does_not_wait(self, store: Store) -> None:
         index = Ingest(store, SCHEMA)
         run(index.fold([*POSTS, *VOTES]))

@@ -1,4 +1,4 @@
-"""The rows that are remembered are those that stand, however few are remembered."""
+"""What is remembered of a key, a row or none, is what stands there, however few are remembered."""
 
 from typing import Any
 from unittest.mock import patch
@@ -26,17 +26,25 @@ def test_what_is_remembered_stands(steps: list[tuple[bool, dict[Key, int | None]
                 stands = {key: row for key, row in {**stands, **rows}.items() if row is not None}
                 recent.put(rows)
             else:
-                found = recent.find(rows)
-                assert found.items() <= stands.items()
-                recent.put({key: stands[key] for key in rows if key in stands and key not in found})
+                found, others = recent.find(rows)
+                assert found == {key: stands.get(key) for key in rows if key not in others}
+                recent.put({key: stands.get(key) for key in others})
 
 
 def test_what_was_written_last_is_remembered_and_what_is_not_asked_for_again_is_not() -> None:
     recent = Recent.of(Table("row", (Column("name"),)))
     for at in range(transaction.TRIAL):
         recent.put({(at,): (at,)})
-    assert recent.find([(transaction.TRIAL - 1,)]) == {(transaction.TRIAL - 1,): (transaction.TRIAL - 1,)}
-    assert recent.find([(0,)]) == {}
+    last = (transaction.TRIAL - 1,)
+    assert recent.find([last]) == ({last: last}, [])
+    assert recent.find([(0,)]) == ({}, [(0,)])
     recent.find([(-at,) for at in range(1, transaction.TRIAL)])
     recent.put({(0,): (0,)})
-    assert recent.find([(0,)]) == {}
+    assert recent.find([(0,)]) == ({}, [(0,)])
+
+
+def test_that_nothing_stands_at_a_key_is_remembered_too() -> None:
+    recent = Recent.of(Table("row", (Column("name"),)))
+    recent.put({("a",): None, ("b",): ("b",)})
+    recent.put({("b",): None})
+    assert recent.find([("a",), ("b",), ("c",)]) == ({("a",): None, ("b",): None}, [("c",)])
