@@ -19,7 +19,7 @@ LAYERS = [
     {"syntax", "event", "lexicon", "wire", "words"},
     {"following", "schema", "register", "judge", "packing", "ports", "session"},
     {"shares", "delta"},
-    {"prepare", "fold"},
+    {"draft", "prepare", "views", "fold"},
     {"jobs", "rebuild", "page", "ingest", "memory"},
     {"copying", "index", "letters"},
 ]
