@@ -14,11 +14,12 @@ import os
 import signal
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from itertools import chain
+from itertools import chain, islice
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from operator import itemgetter
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from attrs import define, evolve
@@ -76,6 +77,7 @@ def batches(log: str, *, skip: int, size: int, ahead: bool) -> Iterator[Read]:
         LogError: the log cannot be read, or not further: what was read before was yielded.
     """
     given = Given(SCHEMA, compile_judges(SCHEMA))
+    identity = _identity(log)
     pieces = _pieces(log, skip, size)
     first = next(pieces, None)
     if first is None:
@@ -84,18 +86,21 @@ def batches(log: str, *, skip: int, size: int, ahead: bool) -> Iterator[Read]:
         for piece in chain([first], pieces):
             yield _prepared(given, piece)
         return
-    pieces.close()
+    taken = 0
     with closing(_Helper()) as helper:
-        helper.begin(log, skip + size, size)
+        helper.begin(log, identity, skip + size, size)
         yield _prepared(given, first)
         del first  # it is great, and so are those to come
-        skip += size
         while (read := helper.take()) is not None:
-            skip += len(read.batch)
+            taken += 1
             yield read
             del read
     if helper.lost:
-        yield from (_prepared(given, piece) for piece in _pieces(log, skip, size))
+        yield from (_prepared(given, piece) for piece in islice(pieces, taken, None))
+    pieces.close()
+
+
+_Identity = tuple[int, int] | None
 
 
 class _Piece(NamedTuple):
@@ -105,18 +110,17 @@ class _Piece(NamedTuple):
 
 def _pieces(log: str, skip: int, size: int) -> Generator[_Piece, None, None]:
     """Cut a log; where there is trouble, or a signal comes, the lines before it are one more piece."""
-    lines, taken, read_bytes = read_lines(log), list[bytes](), 0
-    passed = 0
+    taken: list[bytes] = []
+    passed = read_bytes = 0
     try:
-        for line in lines:
+        for line in read_lines(log):
             read_bytes += len(line) + 1
             if passed < skip:
                 passed += 1
                 continue
             taken.append(line)
             if len(taken) == size:
-                yield _Piece(taken, read_bytes)
-                taken = []
+                yield _cut(taken, read_bytes)
     except (LogError, Stopped):
         if taken:
             yield _Piece(taken, read_bytes)
@@ -128,6 +132,22 @@ def _pieces(log: str, skip: int, size: int) -> Generator[_Piece, None, None]:
         )
     if taken:
         yield _Piece(taken, read_bytes)
+
+
+def _cut(taken: list[bytes], read_bytes: int) -> _Piece:
+    """Return the lines taken as a piece, and hold them no longer: who cuts may wait until the log is read elsewhere."""
+    piece = _Piece([*taken], read_bytes)
+    taken.clear()
+    return piece
+
+
+def _identity(log: str) -> _Identity:
+    """Return what tells the file of a name from others; None for none."""
+    try:
+        found = Path(log).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _prepared(given: Given, piece: _Piece) -> Read:
@@ -142,11 +162,11 @@ class _Helper:
     _process: SpawnProcess | None = None
     _connection: Connection | None = None
 
-    def begin(self, log: str, skip: int, size: int) -> None:
-        """Begin to read and prepare what stands behind the first `skip` lines of a log."""
+    def begin(self, log: str, identity: _Identity, skip: int, size: int) -> None:
+        """Begin to read and prepare what stands behind the first `skip` lines of a log, if it is that file there."""
         context = get_context("spawn")
         ours, theirs = context.Pipe(duplex=False)
-        process = context.Process(target=_work, args=(theirs, log, skip, size), daemon=True)
+        process = context.Process(target=_work, args=(theirs, log, identity, skip, size), daemon=True)
         with closing(theirs):
             try:
                 with _deaf():
@@ -220,8 +240,14 @@ def _by_key(rows: Sequence[Row], size: int) -> dict[Key, Row]:
     return dict(zip(map(itemgetter(slice(size)), rows), rows, strict=True))
 
 
-def _work(connection: Connection, log: str, skip: int, size: int) -> None:
-    """Read a log and send its batches, and at last what stopped it, or None, until nobody listens any more."""
+def _work(connection: Connection, log: str, identity: _Identity, skip: int, size: int) -> None:
+    """
+    Read a log and send its batches, and at last what stopped it, or None, until nobody listens any more.
+
+    Where the name is that of another file by now, or in this process, nothing is sent.
+    """
+    if _identity(log) != identity:
+        return
     given = Given(SCHEMA, compile_judges(SCHEMA))
     with unhurried_collection(), suppress(OSError):
         try:

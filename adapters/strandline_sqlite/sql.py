@@ -124,15 +124,10 @@ def rename(table: Table, suffix: str) -> str:
 
 
 def select(table: Table, suffix: str, count: int) -> str:
-    """
-    Return the statement that reads the rows at `count` keys, one after the other in its parameters.
-
-    Of a table that is near by some columns of its key it asks for those alone, and others may be among its rows.
-    """
-    asked = table.key[: table.near or table.key_size]
-    mark = f"({', '.join('?' * len(asked))})"
+    """Return the statement that reads the rows at `count` keys, one after the other in its parameters."""
+    mark = f"({', '.join('?' * table.key_size)})"
     wanted = f"(VALUES {', '.join([mark] * count)}) AS wanted"
-    on = " AND ".join(f'it."{column.name}" = wanted.column{at}' for at, column in enumerate(asked, 1))
+    on = " AND ".join(f'it."{column.name}" = wanted.column{at}' for at, column in enumerate(table.key, 1))
     columns = ", ".join(f'it."{column.name}"' for column in table.columns)
     return f"SELECT {columns} FROM {wanted} CROSS JOIN {named(table, suffix)} AS it ON {on}"
 

@@ -91,18 +91,14 @@ class SQLiteStore:
         """Return the rows at `keys`."""
         if not keys:
             return {}
-        shape = self.layout.table(table)
-        key_of, near = itemgetter(slice(shape.key_size)), shape.near
-        wanted = sorted(keys if near is None else {key[:near] for key in keys})
+        key_of = itemgetter(slice(self.layout.table(table).key_size))
         found: dict[Key, Row] = {}
         with _translated(self.path), self._snapshot():
-            for chunk in _chunks(wanted):
+            for chunk in _chunks(sorted(keys)):
                 statement = self._say(sql.select, table, len(chunk))
                 rows = self._connection.execute(statement, list(chain.from_iterable(chunk))).fetchall()
                 turned = all_turned(self._decode[table], rows)
                 found.update(zip(map(key_of, turned), turned, strict=True))
-        if near is not None:
-            found = {key: found[key] for key in keys if key in found}
         return found
 
     async def page(

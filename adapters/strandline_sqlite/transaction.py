@@ -23,7 +23,9 @@ from strandline_sqlite.codec import encoder
 __all__ = ["Recent", "Seen", "Writing"]
 
 RECENT: Final = 4000
-"""Rows of a table that are remembered, twice: the newer ones, and as many before them."""
+"""
+So many keys of a table are remembered, and as many before them; but what is put at once stays whole, however much.
+"""
 
 TRIAL: Final = 20_000
 """So many keys of a table are asked for before it is told whether remembering its rows is worth the room."""
@@ -79,7 +81,7 @@ class Recent:
             self.clear()
         if self.idle:
             return
-        if len(self._newer) >= RECENT:
+        if len(self._newer) >= RECENT and not rows.keys() <= self._newer.keys():
             self._newer, self._older = {}, self._newer
         self._newer.update(rows)
 

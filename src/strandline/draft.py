@@ -75,7 +75,7 @@ def _elected(draft: Draft, shares: Shares, view: Effective, came: Sequence[Moved
         subject, shown = share.parts[at]
         pair = (subject, share.did)
         if pair in rows:
-            rivals[pair] = [*rivals.get(pair, ()), (share.rkey, share.rev, shown)]
+            rivals.setdefault(pair, []).append((share.rkey, share.rev, shown))
         else:
             rows[pair] = (*pair, share.rkey, share.rev, *shown, 0)
     for pair, others in rivals.items():

@@ -168,10 +168,10 @@ async def _fold_writes(
 ) -> tuple[dict[str, list[Moved]], dict[str, list[Share]]]:
     """Return how records moved of which the draft does not tell, and the shares of the draft that did not come."""
     known = await transaction.load(REGISTER.name, batch.registers)
-    odd = {did for did, repo in repos.items() if repo.active == 0 or repo.floor}
+    odd = {did: repo for did, repo in repos.items() if repo.active == 0 or repo.floor}
     fresh: dict[Key, Row | None] = dict(batch.registers)
     refused: dict[Key, Row | None] = {}
-    doubtful = [key for key in batch.registers if key in known or key[3] in odd] if odd else list(known)
+    doubtful = [key for key, row in batch.registers.items() if key in known or _is_void(row, odd)] if odd else [*known]
     invalid = await transaction.load(QUARANTINE.name, [key[1:] for key in known])
     for key in batch.refused.keys() - set(doubtful):
         _refuse(Register._make(batch.registers[key]), batch.refused[key], refused, folded)
@@ -206,6 +206,13 @@ async def _fold_writes(
             moved.setdefault(new.collection, []).append((before, _shared(given, judge, new) if now else None))
     folded.put({REGISTER.name: fresh, QUARANTINE.name: refused})
     return moved, wrong
+
+
+def _is_void(row: Row, odd: Mapping[str, Repo]) -> bool:
+    """Tell whether what stands at a path is not live, whatever it is, for what its repo is."""
+    it = Register._make(row)
+    repo = odd.get(it.did)
+    return repo is not None and (repo.active == 0 or it.rev < repo.floor)
 
 
 def _stand(schema: Schema, batch: Prepared, key: Key, old: Register | None, folded: Folded) -> Register | None:

@@ -3,7 +3,7 @@ The index: a schema over a store, and the loop that takes a stream in.
 
 A batch is folded and committed with its cursor as one transaction, in which the jobs that earlier ones left go on by
 one step, so that an account with a million records does not hold up the stream. A batch that concerns a repo whose
-job is not done first waits for it.
+job is at work first waits for it. Who catches up with a log leaves jobs that are not begun for later.
 
 Garbage never stops the loop: it is counted by reason and kept among the dead letters. Trouble of the store's does:
 the error goes to the caller, and the batch was written whole, with its cursor, or not at all. Only a transaction that
@@ -258,7 +258,7 @@ class Ingest:
         it.other += batch.other
         it.control += batch.control
         it.bad.update(item.reason for item in batch.bad)
-        it.quarantined.update(folded.quarantined)
+        it.quarantined.update(+folded.quarantined)
 
 
 def cursors_of(place: Place, read: int | None = None) -> list[Cursor]:

@@ -34,7 +34,7 @@ class Stepped:
 
     Attributes:
         jobs: The new rows of the table of jobs; None for those that it ends.
-        moved: The records that moved, by collection, for `strandline.fold.view_changes`.
+        moved: The records that moved, by collection, for `strandline.views.view_changes`.
     """
 
     jobs: dict[Key, Row | None] = Factory(dict)

@@ -70,6 +70,8 @@ async def view_changes(
         changes[view.name] = worked.rows
         if view.name in given.schema.followed:
             told[view.name], back[view.name] = _moves(view, worked, draft)
+        for key in [key for key in worked.keys if key in worked.known and worked.rows.get(key) == worked.known[key]]:
+            worked.rows.pop(key, None)
     return changes
 
 

@@ -106,10 +106,25 @@ def test_lines_that_came_before_a_signal_are_a_batch(
 
 def test_a_second_process_that_dies_is_done_without(log: Path) -> None:
     reads = both(log)
-    first = next(reads)
+    before = [next(reads), next(reads)]
     [second_process] = active_children()
     second_process.kill()
-    assert [first, *reads] == alone(log)
+    assert [*before, *reads] == alone(log)
+
+
+def test_a_log_that_is_replaced_meanwhile_is_read_to_its_end(log: Path, tmp_path: Path) -> None:
+    told = alone(log)
+    moved, other = cut(log, tmp_path / "log.ndjson", 1 << 30), cut(log, tmp_path / "other.ndjson", SIZE + 20)
+    reads = both(moved)
+    first = next(reads)
+    other.replace(moved)
+    assert [first, *reads] == told
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no names of open files here")
+def test_a_name_that_is_another_file_in_another_process_is_read_here(log: Path) -> None:
+    with log.open("rb") as file:
+        assert [*both(Path(f"/proc/self/fd/{file.fileno()}"))] == alone(log)
 
 
 @pytest.mark.parametrize(("ahead", "cores"), [(False, 2), (True, 1), (True, None)])

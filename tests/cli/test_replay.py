@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,24 @@ def test_a_broken_log_gives_what_stands_before_the_damage(cli: Cli, log: Path, t
     (tmp_path / "same").write_bytes(b"".join(lines[:read]))
     cli("replay", tmp_path / "same", "--store", f"sqlite:///{tmp_path / 'same.db'}")
     assert cli("digest", "--store", url).out == cli("digest", "--store", f"sqlite:///{tmp_path / 'same.db'}").out
+
+
+def test_jobs_are_finished_where_a_log_is_cut_short(cli: Cli, log: Path, tmp_path: Path) -> None:
+    lines = lines_of(log)
+    voter = next(event["did"] for event in map(json.loads, filter(is_vote, lines)))
+    said = {"did": voter, "active": False, "status": "deleted", "time": "2100-01-01T00:00:00Z", "seq": 1}
+    hides = json.dumps({"did": voter, "time_us": 1, "kind": "account", "account": said}).encode() + b"\n"
+    broken, path = tmp_path / "broken.gz", tmp_path / "new.db"
+    broken.write_bytes(gzip.compress(b"".join([*lines[:600], hides, *lines[600:]]))[:-9000])
+    assert cli("replay", broken, "--store", f"sqlite:///{path}", "--batch", "50").code == 3
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("SELECT count(*) FROM repo WHERE did = ? AND active = 0", (voter,)).fetchone() == (1,)
+        assert database.execute("SELECT count(*) FROM job").fetchone() == (0,)
+        assert database.execute("SELECT count(*) FROM vote WHERE voter = ?", (voter,)).fetchone() == (0,)
+
+
+def is_vote(line: bytes) -> bool:
+    return b'"create"' in line and b'"$type":"social.coves.feed.vote"' in line.replace(b" ", b"")
 
 
 def test_an_error_in_the_second_log_leaves_what_the_first_gave(cli: Cli, log: Path, store: str, tmp_path: Path) -> None:

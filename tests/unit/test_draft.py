@@ -12,6 +12,7 @@ from attrs import evolve
 
 from strandline import Commit, Event, Ingest, MemoryStore, layout_of, run
 from strandline.draft import Draft
+from strandline.fold import fold
 from strandline.forum import SCHEMA, records
 from strandline.forum.testing.strategies import CALM, REVS
 from strandline.testing.laws import told
@@ -53,6 +54,19 @@ def test_what_the_draft_got_wrong_is_taken_back() -> None:
     other = evolve(VOTE, did="did:web:other.example")
     assert views([VOTE], [deleted(VOTE)], [VOTE, other]) == views([other])
     assert views([VOTE], [VOTE, other]) == views([VOTE, other])
+
+
+def test_what_changes_nothing_writes_nothing() -> None:
+    store = MemoryStore(layout_of(SCHEMA))
+    index = Ingest(store, SCHEMA)
+    run(index.fold(CALM))
+
+    async def again() -> set[str]:
+        async with store.transaction() as transaction:
+            folded = await fold(transaction, index.given, index.prepare(CALM))
+            return {table for table, rows in folded.changes.items() if rows}
+
+    assert run(again()) == set()
 
 
 def test_a_new_record_carries_what_was_counted_before_it() -> None:

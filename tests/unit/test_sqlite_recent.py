@@ -43,6 +43,15 @@ def test_what_was_written_last_is_remembered_and_what_is_not_asked_for_again_is_
     assert recent.find([(0,)]) == ({}, [(0,)])
 
 
+def test_keys_that_are_read_and_then_written_push_the_others_out_once() -> None:
+    recent = Recent.of(Table("row", (Column("name"),)))
+    for letter in "ab":
+        keys = [(letter, at) for at in range(transaction.RECENT)]
+        recent.put(dict.fromkeys(keys))
+        recent.put({key: key for key in keys})
+    assert recent.find([("a", 0), ("b", 0)]) == ({("a", 0): ("a", 0), ("b", 0): ("b", 0)}, [])
+
+
 def test_that_nothing_stands_at_a_key_is_remembered_too() -> None:
     recent = Recent.of(Table("row", (Column("name"),)))
     recent.put({("a",): None, ("b",): ("b",)})

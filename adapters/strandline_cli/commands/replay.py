@@ -69,8 +69,12 @@ def replay(logs: Sequence[str], url: str | None, batch: int, resume: bool, as_js
         ingest = Ingest(store, SCHEMA)
         began = perf_counter()
         try:
-            for log in logs:
-                _take_in(ingest, log, batch, resume, sofar, progress)
+            try:
+                for log in logs:
+                    _take_in(ingest, log, batch, resume, sofar, progress)
+            except LogError:  # what was read before it stands, with all that follows from it
+                run(ingest.finish())
+                raise
             run(ingest.finish())
         except Stopped as stopped:
             stopped.hint = f"go on with\n    {_again(logs, url, batch)}"
