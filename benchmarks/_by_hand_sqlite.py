@@ -17,9 +17,25 @@ import json
 import math
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
+
+from _by_hand import (
+    Put,
+    Record,
+    authorization_told,
+    block_told,
+    community_told,
+    community_words,
+    created_of,
+    post_words,
+    record_row,
+    reply_of,
+    subscription_told,
+    table_of,
+    text_of,
+    vote_told,
+)
 
 __all__ = ["consume"]
 
@@ -78,23 +94,9 @@ ON CONFLICT (uri) DO UPDATE SET rev = excluded.rev, rank = excluded.rank, cid = 
 """
 KNOWN = "SELECT first_us, active FROM record LEFT JOIN account USING (did) WHERE uri = ?"
 
-RANKS = {"delete": 0, "create": 1, "update": 2}
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
 TENFOLD_US = 45_000_000_000
 
 Connection = sqlite3.Connection
-Record = dict[str, Any]
-
-
-class Put(NamedTuple):
-    """A record that stands in the repository of `did`; `edited_us` is None unless it was updated."""
-
-    uri: str
-    did: str
-    record: Record
-    first_us: int
-    edited_us: int | None
 
 
 def consume(connection: Connection, lines: Iterable[bytes]) -> None:
@@ -149,10 +151,9 @@ def see_account(connection: Connection, did: str, told: Record) -> None:
 
 
 def see_commit(connection: Connection, did: str, commit: Record, seen_us: int) -> None:
-    collection, operation, record = commit["collection"], commit["operation"], commit.get("record")
-    uri, told = f"at://{did}/{collection}/{commit['rkey']}", None if record is None else json.dumps(record)
-    row = (uri, did, collection, commit["rev"], RANKS[operation], commit.get("cid"), told, seen_us, seen_us)
-    kind, kept = KINDS.get(collection), connection.execute(KEEP, row).rowcount
+    operation, record = commit["operation"], commit.get("record")
+    row = record_row(did, commit, None if record is None else json.dumps(record), seen_us)
+    uri, kind, kept = row[0], KINDS.get(commit["collection"]), connection.execute(KEEP, row).rowcount
     if kind is None or not kept:
         return
     first_us, active = connection.execute(KNOWN, (uri,)).fetchone()
@@ -174,10 +175,6 @@ def see_commit(connection: Connection, did: str, commit: Record, seen_us: int) -
 
 def hot_of(created: int, score: int) -> int:
     return created + round(math.copysign(TENFOLD_US * math.log10(1 + abs(score)), score))
-
-
-def table_of(subject: str) -> str:
-    return "post" if "/social.coves.community.post/" in subject else "comment"
 
 
 def wait(connection: Connection, subject: str, up: int, down: int, replies: int, comments: int) -> None:
@@ -280,24 +277,6 @@ def leave(connection: Connection, community: str, did: str) -> int:
 # Posts and comments.
 
 
-def text_of(record: Record, *names: str) -> str | None:
-    """Return the first of some fields that is a text."""
-    return next((record[name] for name in names if isinstance(record.get(name), str)), None)
-
-
-def created_of(it: Put) -> int:
-    """Return when a record says it was written, but not after it was first seen."""
-    try:
-        return min(it.first_us, (datetime.fromisoformat(it.record["createdAt"]) - EPOCH) // MICROSECOND)
-    except (KeyError, ValueError, TypeError):
-        return it.first_us
-
-
-def post_words(record: Record) -> tuple[str | None, str]:
-    tags = [tag for tag in record.get("tags") or () if isinstance(tag, str)]
-    return text_of(record, "title"), " ".join([text_of(record, "content") or "", *tags])
-
-
 def add_post(connection: Connection, it: Put) -> None:
     created, author = created_of(it), str(it.record.get("author"))
     title, content = post_words(it.record)
@@ -338,17 +317,6 @@ def remove_post(connection: Connection, uri: str) -> None:
     left = leave(connection, community, author)
     count_community(connection, community, -1, -left)
     count_actor(connection, author, posts=-1, memberships=-left, reputation=down - up)
-
-
-def uri_in(ref: object) -> str:
-    """Return what a strong reference points at; where it is none, an uri of nothing."""
-    uri = ref.get("uri") if isinstance(ref, dict) else None
-    return uri if isinstance(uri, str) and uri.count("/") >= 2 else "at://"
-
-
-def reply_of(record: Record) -> tuple[str, str]:
-    reply = record.get("reply")
-    return (uri_in(reply.get("root")), uri_in(reply.get("parent"))) if isinstance(reply, dict) else ("at://", "at://")
 
 
 def add_comment(connection: Connection, it: Put) -> None:
@@ -430,19 +398,9 @@ def unrelate(relation: Relation, connection: Connection, uri: str) -> None:
     relation.counts(connection, actor, subject, value, None if heir is None else heir[1])
 
 
-def vote_told(record: Record) -> tuple[str, str]:
-    return uri_in(record.get("subject")), "up" if record.get("direction") == "up" else "down"
-
-
 def vote_counts(connection: Connection, actor: str, subject: str, old: str | None, new: str | None) -> None:
     if old != new:
         count_vote(connection, subject, (new == "up") - (old == "up"), (new == "down") - (old == "down"))
-
-
-def subscription_told(record: Record) -> tuple[str, int]:
-    level = record.get("contentVisibility", 3)
-    ended = record.get("endedAt") is not None
-    return str(record.get("subject")), 0 if ended else min(max(level, 1), 5) if isinstance(level, int) else 3
 
 
 def subscription_counts(connection: Connection, actor: str, subject: str, old: int | None, new: int | None) -> None:
@@ -456,14 +414,6 @@ def subscription_counts(connection: Connection, actor: str, subject: str, old: i
         count_actor(connection, actor, communities=by)
 
 
-def block_told(record: Record) -> tuple[str, None]:
-    return str(record.get("subject")), None
-
-
-def authorization_told(record: Record) -> tuple[str, int]:
-    return str(record.get("aggregatorDid")), int(record.get("enabled") is True)
-
-
 def nothing_counts(connection: Connection, actor: str, subject: str, old: object, new: object) -> None:
     """Blocks and authorizations are looked up, and counted nowhere."""
 
@@ -472,17 +422,15 @@ def nothing_counts(connection: Connection, actor: str, subject: str, old: object
 
 
 def add_community(connection: Connection, it: Put) -> None:
-    name, display_name = text_of(it.record, "name"), text_of(it.record, "displayName")
-    visibility = it.record.get("visibility", "public")
     (place,) = connection.execute(
         "INSERT INTO community (did, name, display_name, visibility) VALUES (?, ?, ?, ?) ON CONFLICT (did) DO UPDATE"
         " SET name = excluded.name, display_name = excluded.display_name, visibility = excluded.visibility"
         " RETURNING rowid",
-        (it.did, name, display_name, visibility if visibility in ("public", "private") else "unlisted"),
+        (it.did, *community_told(it.record)),
     ).fetchone()
     connection.execute(
         "INSERT OR REPLACE INTO community_words (rowid, name, description) VALUES (?, ?, ?)",
-        (place, f"{name} {display_name or ''}", text_of(it.record, "description")),
+        (place, *community_words(it.record)),
     )
 
 

@@ -6,8 +6,10 @@ writing, closing; of strandline both processes, their memory added. All write to
 defaults (it waits for its disk at each commit) but for `--settings`, into a database of their own, one after the other,
 each after a checkpoint.
 
-- by hand: one transaction an event, on asyncpg, each statement prepared once. It does less than we and than the one of
-  sqlite_ingest.py: it knows no blocks and no authorizations, hides no account, and takes back what votes counted only.
+- by hand: one transaction an event, on asyncpg, each statement prepared once, and as few of them as will do: the
+  consumer of sqlite_ingest.py on this server. It keeps the same rows, counts, words and indexes as we (but who voted on
+  a thing), takes back what is deleted or hidden, and moves what is edited: on a log that comes in order, once, and
+  valid, its tables hold the numbers of our views. It validates nothing, and is wrong when events come late or twice.
 - one writer: `strandline replay`, everything on.
 - two writers: two of those at a time, each with every other line of the log.
 - bare: the rows that all of strandline's tables hold after the one writer's run, in files of COPY's binary form, which
@@ -19,20 +21,17 @@ each after a checkpoint.
 
 import argparse
 import asyncio
-import json
 import math
-import re
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 
+from _by_hand_postgres import consume
 from sqlite_ingest import lines_of, record_bytes, timed, write_log
 from strandline.forum import SCHEMA
 from strandline.ingest import layout_of
@@ -41,42 +40,6 @@ from strandline_postgres.testing import Server, started
 
 LAYOUT = layout_of(SCHEMA)
 STRANDLINE = str(Path(sys.executable).with_name("strandline"))
-HAND_TABLES = """
-CREATE TABLE record (uri TEXT PRIMARY KEY, did TEXT, collection TEXT, rev TEXT, cid TEXT, record TEXT, seen_us INTEGER);
-CREATE TABLE post (uri TEXT PRIMARY KEY, community TEXT, author TEXT, title TEXT, created INTEGER, up INTEGER DEFAULT 0,
-                   down INTEGER DEFAULT 0, score INTEGER DEFAULT 0, hot REAL, comments INTEGER DEFAULT 0);
-CREATE INDEX post_new ON post (community, created);
-CREATE INDEX post_top ON post (community, score, created);
-CREATE INDEX post_hot ON post (community, hot);
-CREATE INDEX post_all_new ON post (created);
-CREATE INDEX post_all_top ON post (score, created);
-CREATE INDEX post_all_hot ON post (hot);
-CREATE INDEX post_author ON post (author, created);
-CREATE VIRTUAL TABLE post_words USING fts5 (title, content);
-CREATE TABLE comment (uri TEXT PRIMARY KEY, author TEXT, root TEXT, parent TEXT, created INTEGER, up INTEGER DEFAULT 0,
-                      down INTEGER DEFAULT 0, score INTEGER DEFAULT 0, hot REAL, replies INTEGER DEFAULT 0);
-CREATE INDEX comment_root ON comment (root);
-CREATE INDEX comment_author ON comment (author, created);
-CREATE TABLE vote (uri TEXT PRIMARY KEY, voter TEXT, subject TEXT, direction TEXT, UNIQUE (voter, subject));
-CREATE TABLE subscription (uri TEXT PRIMARY KEY, actor TEXT, community TEXT, UNIQUE (actor, community));
-CREATE INDEX subscription_community ON subscription (community, actor);
-CREATE TABLE member (community TEXT, did TEXT, PRIMARY KEY (community, did)) WITHOUT ROWID;
-CREATE TABLE community (did TEXT PRIMARY KEY, name TEXT, subscribers INTEGER DEFAULT 0, posts INTEGER DEFAULT 0,
-                        members INTEGER DEFAULT 0);
-CREATE TABLE actor (did TEXT PRIMARY KEY, name TEXT, posts INTEGER DEFAULT 0, comments INTEGER DEFAULT 0,
-                    communities INTEGER DEFAULT 0, memberships INTEGER DEFAULT 0, reputation INTEGER DEFAULT 0);
-CREATE INDEX community_popular ON community (subscribers, did);
-CREATE VIRTUAL TABLE community_words USING fts5 (name, description);
-CREATE VIRTUAL TABLE actor_words USING fts5 (name, description);
-CREATE TABLE account (did TEXT PRIMARY KEY, active INTEGER, handle TEXT);
-CREATE INDEX account_handle ON account (handle);
-CREATE TABLE cursor (id INTEGER PRIMARY KEY, time_us INTEGER);
-"""
-TABLES = re.sub(
-    r"CREATE VIRTUAL TABLE (\w+) .*;",
-    r"CREATE TABLE \1 (key TEXT PRIMARY KEY, words TSVECTOR); CREATE INDEX \1_in ON \1 USING gin (words);",
-    HAND_TABLES.replace("INTEGER", "BIGINT").replace("REAL", "DOUBLE PRECISION").replace(" WITHOUT ROWID", ""),
-)
 
 
 # By hand.
@@ -85,193 +48,8 @@ TABLES = re.sub(
 async def by_hand(log: str, url: str) -> None:
     """What a forum's consumer does, one transaction an event."""
     connection = await asyncpg.connect(url)
-    await connection.execute(TABLES)
-    for line in lines_of(log):
-        event = json.loads(line)
-        async with connection.transaction():
-            if event["kind"] != "commit":
-                await hand_account(connection, event)
-            elif event["commit"]["collection"].startswith("social.coves."):
-                await hand_commit(connection, event["did"], event["commit"], event["time_us"])
-            await connection.execute(
-                "INSERT INTO cursor VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET time_us = excluded.time_us",
-                event["time_us"],
-            )
+    await consume(connection, lines_of(log))
     await connection.close()
-
-
-async def hand_account(connection: Any, event: dict[str, Any]) -> None:
-    active, handle = event.get("account", {}).get("active"), event.get("identity", {}).get("handle")
-    await connection.execute(
-        "INSERT INTO account VALUES ($1, $2, $3) ON CONFLICT (did) DO UPDATE SET"
-        " active = coalesce(excluded.active, account.active), handle = coalesce(excluded.handle, account.handle)",
-        event["did"],
-        active,
-        handle,
-    )
-
-
-async def hand_commit(connection: Any, did: str, commit: dict[str, Any], seen_us: int) -> None:
-    uri = f"at://{did}/{commit['collection']}/{commit['rkey']}"
-    old = await connection.fetchval("SELECT rev FROM record WHERE uri = $1", uri)
-    if old is not None and old >= commit["rev"]:
-        return
-    record = commit.get("record")
-    await connection.execute(
-        "INSERT INTO record VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (uri) DO UPDATE SET"
-        " rev = excluded.rev, cid = excluded.cid, record = excluded.record, seen_us = excluded.seen_us",
-        *(uri, did, commit["collection"], commit["rev"], commit.get("cid"), json.dumps(record), seen_us),
-    )
-    written = HAND.get(commit["collection"])
-    if written is not None:
-        await written(connection, uri, did, record, seen_us)
-
-
-Record = dict[str, Any] | None
-
-
-async def hand_vote(connection: Any, uri: str, did: str, record: Record, seen_us: int) -> None:
-    if record is None:
-        old = await connection.fetchrow("DELETE FROM vote WHERE uri = $1 RETURNING subject, direction", uri)
-        if old is not None:
-            await hand_count(connection, old[0], old[1], -1)
-        return
-    subject = record["subject"]["uri"] if isinstance(record.get("subject"), dict) else ""
-    direction = str(record.get("direction"))
-    old = await connection.fetchval(
-        "DELETE FROM vote WHERE voter = $1 AND subject = $2 RETURNING direction", did, subject
-    )
-    if old is not None:
-        await hand_count(connection, subject, old, -1)
-    await connection.execute(
-        "INSERT INTO vote VALUES ($1, $2, $3, $4) ON CONFLICT (uri) DO UPDATE SET direction = excluded.direction",
-        *(uri, did, subject, direction),
-    )
-    await hand_count(connection, subject, direction, 1)
-
-
-async def hand_count(connection: Any, subject: str, direction: str | None, by: int) -> None:
-    column = "up" if direction == "up" else "down"
-    table = "post" if "/social.coves.community.post/" in subject else "comment"
-    by_score = by if column == "up" else -by
-    row = await connection.fetchrow(f"SELECT author, created, score FROM {table} WHERE uri = $1", subject)
-    if row is None:
-        return
-    score = row[2] + by_score
-    hot = row[1] + math.copysign(45_000_000_000 * math.log10(1 + abs(score)), score)
-    await connection.execute(
-        f"UPDATE {table} SET {column} = {column} + $1, score = $2, hot = $3 WHERE uri = $4", by, score, hot, subject
-    )
-    await hand_actor(connection, row[0], "reputation", by_score)
-
-
-async def hand_actor(connection: Any, did: str, column: str, by: int) -> None:
-    await connection.execute(
-        f"INSERT INTO actor (did, {column}) VALUES ($1, $2)"
-        f" ON CONFLICT (did) DO UPDATE SET {column} = actor.{column} + $2",
-        *(did, by),
-    )
-
-
-async def hand_community(connection: Any, did: str, column: str) -> None:
-    await connection.execute(
-        f"INSERT INTO community (did, {column}) VALUES ($1, 1)"
-        f" ON CONFLICT (did) DO UPDATE SET {column} = community.{column} + 1",
-        did,
-    )
-
-
-async def hand_member(connection: Any, community: str, did: str) -> None:
-    done = await connection.execute("INSERT INTO member VALUES ($1, $2) ON CONFLICT DO NOTHING", community, did)
-    if done.endswith(" 1"):
-        await hand_community(connection, community, "members")
-        await hand_actor(connection, did, "memberships", 1)
-
-
-async def hand_comment(connection: Any, uri: str, did: str, record: Record, seen_us: int) -> None:
-    if record is None:
-        await connection.execute("DELETE FROM comment WHERE uri = $1", uri)
-        return
-    reply = record.get("reply")
-    root, parent = (reply[end]["uri"] for end in ("root", "parent")) if isinstance(reply, dict) else ("at://", "at://")
-    created = hand_created(record, seen_us)
-    await connection.execute(
-        "INSERT INTO comment (uri, author, root, parent, created, hot) VALUES ($1, $2, $3, $4, $5, $6)"
-        " ON CONFLICT (uri) DO NOTHING",
-        *(uri, did, root, parent, created, float(created)),
-    )
-    await connection.execute("UPDATE post SET comments = comments + 1 WHERE uri = $1", root)
-    await connection.execute("UPDATE comment SET replies = replies + 1 WHERE uri = $1", parent)
-    await hand_actor(connection, did, "comments", 1)
-    await hand_member(connection, root.split("/")[2], did)
-
-
-def hand_created(record: dict[str, Any], seen_us: int) -> int:
-    try:
-        return min(seen_us, int(datetime.fromisoformat(record["createdAt"]).timestamp() * 1e6))
-    except (KeyError, ValueError, TypeError):
-        return seen_us
-
-
-async def hand_post(connection: Any, uri: str, did: str, record: Record, seen_us: int) -> None:
-    if record is None:
-        await connection.execute("DELETE FROM post_words WHERE key = $1", uri)
-        await connection.execute("DELETE FROM post WHERE uri = $1", uri)
-        return
-    created, author = hand_created(record, seen_us), str(record.get("author"))
-    title = str(record.get("title")).replace("\0", "")
-    await connection.execute(
-        "INSERT INTO post (uri, community, author, title, created, hot) VALUES ($1, $2, $3, $4, $5, $6)"
-        " ON CONFLICT (uri) DO UPDATE SET title = excluded.title",
-        *(uri, did, author, title, created, float(created)),
-    )
-    await hand_words(connection, "post", uri, title, record.get("content"))
-    await hand_community(connection, did, "posts")
-    await hand_actor(connection, author, "posts", 1)
-    await hand_member(connection, did, author)
-
-
-async def hand_words(connection: Any, table: str, key: str, *texts: object) -> None:
-    told = " ".join(text.replace("\0", "") for text in texts if isinstance(text, str))
-    await connection.execute(
-        f"INSERT INTO {table}_words VALUES ($1, to_tsvector('simple', $2))"
-        " ON CONFLICT (key) DO UPDATE SET words = excluded.words",
-        *(key, told),
-    )
-
-
-async def hand_subscription(connection: Any, uri: str, did: str, record: Record, seen_us: int) -> None:
-    if record is None:
-        await connection.execute("DELETE FROM subscription WHERE uri = $1", uri)
-        return
-    community = str(record.get("subject"))
-    await connection.execute("DELETE FROM subscription WHERE actor = $1 AND community = $2", did, community)
-    await connection.execute(
-        "INSERT INTO subscription VALUES ($1, $2, $3) ON CONFLICT (uri) DO UPDATE SET community = excluded.community",
-        *(uri, did, community),
-    )
-    await hand_community(connection, community, "subscribers")
-    await hand_actor(connection, did, "communities", 1)
-
-
-async def hand_profile(connection: Any, uri: str, did: str, record: Record, seen_us: int) -> None:
-    table = "actor" if "/social.coves.actor." in uri else "community"
-    name = None if record is None else record.get("displayName") or record.get("name")
-    await connection.execute(
-        f"INSERT INTO {table} (did, name) VALUES ($1, $2) ON CONFLICT (did) DO UPDATE SET name = excluded.name",
-        *(did, name.replace("\0", "") if isinstance(name, str) else None),
-    )
-    await hand_words(connection, table, did, name, None if record is None else record.get("description"))
-
-
-HAND: Mapping[str, Callable[[Any, str, str, Record, int], Awaitable[None]]] = {
-    "social.coves.feed.vote": hand_vote,
-    "social.coves.community.comment": hand_comment,
-    "social.coves.community.post": hand_post,
-    "social.coves.community.subscription": hand_subscription,
-    "social.coves.actor.profile": hand_profile,
-    "social.coves.community.profile": hand_profile,
-}
 
 
 # Bare.
