@@ -171,7 +171,9 @@ async def _fold_writes(
     odd = {did: repo for did, repo in repos.items() if repo.active == 0 or repo.floor}
     fresh: dict[Key, Row | None] = dict(batch.registers)
     refused: dict[Key, Row | None] = {}
-    doubtful = [key for key, row in batch.registers.items() if key in known or _is_void(row, odd)] if odd else [*known]
+    doubtful = (
+        [key for key, row in batch.registers.items() if key in known or _cannot_be_live(row, odd)] if odd else [*known]
+    )
     invalid = await transaction.load(QUARANTINE.name, [key[1:] for key in known])
     for key in batch.refused.keys() - set(doubtful):
         _refuse(Register._make(batch.registers[key]), batch.refused[key], refused, folded)
@@ -208,7 +210,7 @@ async def _fold_writes(
     return moved, wrong
 
 
-def _is_void(row: Row, odd: Mapping[str, Repo]) -> bool:
+def _cannot_be_live(row: Row, odd: Mapping[str, Repo]) -> bool:
     """Tell whether what stands at a path is not live, whatever it is, for what its repo is."""
     it = Register._make(row)
     repo = odd.get(it.did)

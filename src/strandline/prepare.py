@@ -1,7 +1,7 @@
 """
 What can be said of a batch without the store: which events are ours, what they write, and whether that is valid.
 
-It is a third of the work and needs nobody else, so it may be done before the writer's turn comes, or in another
+It is more than half of the work and needs nobody else, so it may be done before the writer's turn comes, or in another
 process while the batch before it is committed.
 """
 
