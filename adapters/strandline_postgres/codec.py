@@ -12,8 +12,9 @@ from strandline.errors import StoreError
 from strandline.packing import PACKED_BYTES, packed, packed_places, spelt
 from strandline.ports import Key
 from strandline.schema import Row, Table, Type
+from strandline_postgres.sql import key_texts
 
-__all__ = ["FIRST_ROWS", "Chunk", "chunks", "columns_of", "copied", "decoder", "next_rows"]
+__all__ = ["FIRST_ROWS", "Chunk", "chunks", "copied", "decoder", "next_rows", "wanted"]
 
 CHUNK_ROWS = 5000
 CHUNK_BYTES = 32 * 1024 * 1024
@@ -21,6 +22,9 @@ CHUNK_BYTES = 32 * 1024 * 1024
 
 FIRST_ROWS = 64
 """So many rows are fetched first; then `next_rows`."""
+
+MARKS = ("\x1f", *map(chr, range(1, 0xD800)))
+"""What may stand between texts: the first that is in none of them."""
 
 _MOST_ROWS = 512
 _FETCHED_BYTES = 4 * 1024 * 1024
@@ -80,9 +84,23 @@ def next_rows(table: Table, records: Sequence[Any]) -> int:
     return int(min(_MOST_ROWS, 1 << (most.bit_length() - 1)))
 
 
-def columns_of(keys: Sequence[Key], size: int) -> Chunk:
-    """Return keys as columns; `size` is how many columns a key has."""
-    return [[key[at] for key in keys] for at in range(size)]
+def wanted(table: Table, keys: Sequence[Key]) -> list[Any]:
+    """
+    Return keys, of which there is one at least, as the arguments of a statement: their columns, and at last a mark.
+
+    A column of text is one text, in which the mark stands before each value: the driver takes nearly as long for each
+    text of an array as for that. Any other column is an array.
+
+    Raises:
+        TypeError: a value that should be a text is none.
+    """
+    columns, texts = list(zip(*keys, strict=True)), key_texts(table)
+    given: list[Any] = []
+    for mark in MARKS:
+        given = [mark + mark.join(it) if at in texts else list(it) for at, it in enumerate(columns)]
+        if all(given[at].count(mark) == len(keys) for at in texts):
+            break
+    return [*given, mark]
 
 
 def decoder(table: Table) -> Callable[[Iterable[Any]], list[Row]]:

@@ -24,7 +24,11 @@ def _kept_tables(layout: Layout, tables: Tables) -> list[str]:
     return [statement for table in layout.kept for statement in tables.create(table)]
 
 
-MIGRATIONS: tuple[Migration, ...] = (_kept_tables,)
+def _turns(layout: Layout, tables: Tables) -> list[str]:
+    return tables.create_turn()
+
+
+MIGRATIONS: tuple[Migration, ...] = (_kept_tables, _turns)
 """All migrations, oldest first; a store's version is how many were applied, and a new store runs them all."""
 
 

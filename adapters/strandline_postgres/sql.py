@@ -22,11 +22,12 @@ from strandline.packing import packed_places
 from strandline.schema import Index, Search, Table, Type
 from strandline.words import Query
 
-__all__ = ["NOTIFY", "Tables", "own_indexes", "quoted", "terms"]
+__all__ = ["NOTIFY", "Tables", "key_texts", "own_indexes", "quoted", "terms"]
 
 NOTIFY = "SELECT pg_notify($1, $2)"
 
 META = "strandline_meta"
+TURN = "strandline_turn"
 VERSION = "version"
 GENERATION = "generation"
 VIEWS = "views"
@@ -93,6 +94,11 @@ def type_of(table: Table, at: int) -> str:
     return "bytea" if at in packed_places(table) else _TYPES[table.columns[at].type]
 
 
+def key_texts(table: Table) -> list[int]:
+    """Return where in a key the texts stand."""
+    return [at for at in range(table.key_size) if type_of(table, at) == "text"]
+
+
 def own_indexes(table: Table) -> list[Index]:
     """Return the indexes that need a tree of their own: all but those which the key's order serves."""
     key = tuple(column.name for column in table.key)
@@ -137,6 +143,11 @@ class Tables:
         """Return the name of what holds a table's rows."""
         beside = table.name in self.views and self.generation is not None
         return f"{table.name}.{self.generation}" if beside else table.name
+
+    @property
+    def turn(self) -> str:
+        """The table of the last turns of its writers."""
+        return self.named(TURN)
 
     @property
     def channel(self) -> str:
@@ -207,29 +218,50 @@ class Tables:
         """Return the statement that deletes the stamp."""
         return f"DELETE FROM {self.meta} WHERE name LIKE '{STAMP}%'"
 
+    # Turns; see `strandline_postgres.turns`.
+
+    def create_turn(self) -> list[str]:
+        """Return the statements that create the table of turns; compressing marks would be in vain."""
+        columns = 'number bigint PRIMARY KEY, writer text COLLATE "C" NOT NULL, names text[], marks bytea[]'
+        return [f"CREATE TABLE {self.turn} ({columns})", f"ALTER TABLE {self.turn} ALTER marks SET STORAGE EXTERNAL"]
+
+    def last_turn(self) -> str:
+        """Return the statement that tells the number of the last turn, and whose it was."""
+        return f"SELECT number, writer FROM {self.turn} ORDER BY number DESC LIMIT 1"
+
+    def read_turns(self) -> str:
+        """Return the statement that reads the turns from a number on: the number, and whether to tell of the rows."""
+        told = "CASE WHEN $2 THEN names END, CASE WHEN $2 THEN marks END"
+        return f"SELECT number, writer, {told} FROM {self.turn} WHERE number >= $1 ORDER BY number"
+
+    def put_turn(self) -> str:
+        """Return the statement that adds a turn, and deletes those up to a number, which comes last."""
+        gone = f"DELETE FROM {self.turn} WHERE number <= $5"
+        return f"WITH gone AS ({gone}) INSERT INTO {self.turn} (number, writer, names, marks) VALUES ($1, $2, $3, $4)"
+
     # Rows.
 
     def select(self, table: Table) -> str:
-        """Return the statement that reads the rows at some keys: an array a key column."""
+        """Return the statement that reads the rows at some keys; see `strandline_postgres.codec.wanted`."""
         it = f"SELECT {_columns(table)} FROM {self.at(table)} AS it WHERE {_at_wanted(table)} OFFSET 0"
-        return f"SELECT {_columns(table, 'it')} FROM {_unnest(table, table.key_size)} CROSS JOIN LATERAL ({it}) AS it"
+        return f"SELECT {_columns(table, 'it')} FROM {_wanted(table)} CROSS JOIN LATERAL ({it}) AS it"
 
     def keys(self, table: Table) -> str:
-        """Return the statement that tells at which of some keys a row stands: an array a key column."""
+        """Return the statement that tells at which of some keys a row stands: as `select`."""
         it = f"SELECT FROM {self.at(table)} AS it WHERE {_at_wanted(table)} OFFSET 0"
-        return f"SELECT wanted.* FROM {_unnest(table, table.key_size)} CROSS JOIN LATERAL ({it}) AS it"
+        return f"SELECT wanted.* FROM {_wanted(table)} CROSS JOIN LATERAL ({it}) AS it"
 
     def delete(self, table: Table) -> str:
-        """Return the statement that deletes the rows at some keys: an array a key column."""
+        """Return the statement that deletes the rows at some keys; see `strandline_postgres.codec.wanted`."""
         it = f"SELECT it.ctid FROM {self.at(table)} AS it WHERE {_at_wanted(table)} OFFSET 0"
-        places = f"SELECT it.ctid FROM {_unnest(table, table.key_size)} CROSS JOIN LATERAL ({it}) AS it"
+        places = f"SELECT it.ctid FROM {_wanted(table)} CROSS JOIN LATERAL ({it}) AS it"
         return f"DELETE FROM {self.at(table)} WHERE ctid = ANY (ARRAY({places}))"
 
     def insert(self, table: Table) -> str:
         """Return the statement that puts rows in the place of those at their keys: an array a column."""
         values = [f"{it} = excluded.{it}" for it in (quoted(column.name) for column in table.columns[table.key_size :])]
         then = f"UPDATE SET {', '.join(values)}" if values else "NOTHING"
-        rows = f"SELECT * FROM {_unnest(table, len(table.columns))}"
+        rows = f"SELECT * FROM {_unnest(table)}"
         return f"INSERT INTO {self.at(table)} ({_columns(table)}) {rows} ON CONFLICT ({_key(table)}) DO {then}"
 
     def scan(self, table: Table) -> str:
@@ -355,9 +387,25 @@ def _column(table: Table, at: int) -> str:
     return f"{name} {kind}{collation}{'' if column.null else ' NOT NULL'}{check}"
 
 
-def _unnest(table: Table, size: int) -> str:
-    arrays = ", ".join(f"${at + 1}::{type_of(table, at)}[]" for at in range(size))
+def _unnest(table: Table) -> str:
+    size = len(table.columns)
+    arrays = ", ".join(_array(table, at) for at in range(size))
     return f"unnest({arrays}) AS wanted ({', '.join(f'w{at + 1}' for at in range(size))})"
+
+
+def _wanted(table: Table) -> str:
+    size, texts = table.key_size, key_texts(table)
+    given = [_apart(at, mark=size + 1) if at in texts else _array(table, at) for at in range(size)]
+    return f"unnest({', '.join(given)}) AS wanted ({', '.join(f'w{at + 1}' for at in range(size))})"
+
+
+def _apart(at: int, *, mark: int) -> str:
+    """Return the texts that stand, each behind a mark, in one."""
+    return f"(string_to_array(${at + 1}::text, ${mark}::text))[2:]"
+
+
+def _array(table: Table, at: int) -> str:
+    return f"${at + 1}::{type_of(table, at)}[]"
 
 
 def _at_wanted(table: Table) -> str:

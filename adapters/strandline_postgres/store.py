@@ -5,6 +5,7 @@ Writers take turns, a batch a turn: each is one READ COMMITTED transaction whose
 lock, so what it reads stands until it commits, and there is one lock, so no deadlock. A rebuild fills tables of the
 next generation while it keeps all writers waiting; its switch is one transaction, that of the lock itself, so a
 rebuild that lost its lock can switch nothing. What it leaves is dropped by the next writer that finds nobody at work.
+Where writers wait for each other, each reads before its turn what it will need in it; see `strandline_postgres.turns`.
 
 Source: https://www.postgresql.org/docs/current/transaction-iso.html
 """
@@ -40,6 +41,7 @@ from strandline_postgres.locks import Locks
 from strandline_postgres.migrations import is_there, migrate, refuse_version
 from strandline_postgres.sql import Tables
 from strandline_postgres.transaction import PostgresTransaction, Speech
+from strandline_postgres.turns import Foresight, Turn, Turns, can_be_foreseen
 
 __all__ = ["PostgresStore", "open_store"]
 
@@ -76,6 +78,8 @@ class PostgresStore:
         self._generations = Generations(connections, layout, self.tables, self._locks)
         self._speech = Speech.of(layout)
         self._growth = Growth(connections, layout)
+        self._turns = Turns()
+        self._foresight: Foresight | None = None
         self._write, self._stale = write, stale
         self._meta: Mapping[str, str] = {}
         self._beside: Tables | None = None
@@ -114,11 +118,33 @@ class PostgresStore:
         if not self._write:
             raise StoreReadOnly(f"the store {self.connections.shown!r} was opened for reading")
         async with self.connections.begin(BATCH, lock) as connection:
-            channel = None if self._beside else self.tables.channel
             tables = await self._written(connection)
-            transaction = self._transaction(connection, tables, channel, self._refusal())
+            if self._beside is None:
+                foresight, self._foresight = self._foresight, None
+                with self.connections.translated(connection):
+                    turn = await self._turns.begin(connection, tables, foresight)
+                transaction = self._transaction(connection, tables, self.tables.channel, self._refusal(), turn)
+            else:
+                transaction = self._transaction(connection, tables)
             yield transaction
         await self._growth.told(tables, transaction.written)
+
+    async def foresee(self, keys: Mapping[str, Collection[Key]]) -> None:
+        """Read rows for the next transaction, if other writers are at work, whose turns it may have to wait for."""
+        self._foresight = None
+        shapes = [shape for shape in map(self.layout.table, keys) if keys[shape.name] and can_be_foreseen(shape)]
+        if not shapes or not self._turns.shared or isinstance(self.connections, Lent):
+            return
+        with suppress(StoreInterrupted):
+            async with self.connections.begin(SNAPSHOT) as connection:
+                tables = await self._held(connection, shapes)
+                if tables is None:
+                    return  # a rebuild switched just then
+                with self.connections.translated(connection):
+                    last = await connection.fetchrow(tables.last_turn())
+                it = self._transaction(connection, tables)
+                rows = {shape.name: await it.foreseen(shape.name, keys[shape.name]) for shape in shapes}
+            self._foresight = Foresight.of(tables.generation, last, rows)
 
     async def get(self, table: str, keys: Collection[Key]) -> dict[Key, Row]:
         """Return the rows at `keys`."""
@@ -280,9 +306,15 @@ class PostgresStore:
     # Reading and writing.
 
     def _transaction(
-        self, connection: Any, tables: Tables, channel: str | None = None, refusal: StoreError | None = None
+        self,
+        connection: Any,
+        tables: Tables,
+        channel: str | None = None,
+        refusal: StoreError | None = None,
+        turn: Turn | None = None,
     ) -> PostgresTransaction:
-        return PostgresTransaction(connection, self._speech, tables, self.connections.translated, channel, refusal)
+        translated = self.connections.translated
+        return PostgresTransaction(connection, self._speech, tables, translated, channel, refusal, turn)
 
     async def _ask(self, question: Callable[[PostgresTransaction], Awaitable[T]]) -> T:
         """Ask one statement, which is a snapshot of its own; begun anew when it is interrupted."""

@@ -1,5 +1,5 @@
 """
-What a transaction reads and writes: each call one statement, its keys and rows given as arrays.
+What a transaction reads and writes: each call one statement, its keys given as a few long texts, its rows as arrays.
 
 Rows are written sorted by key, so that they fall side by side in the trees, and so that two who write without our
 locks lock rows in one order. Where nothing stands yet, many rows are streamed in by COPY, which costs the server and
@@ -12,6 +12,7 @@ Source: https://www.postgresql.org/docs/current/sql-copy.html
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from operator import itemgetter
 from typing import Any, Final
 
 import asyncpg
@@ -21,9 +22,10 @@ from strandline.errors import StoreError
 from strandline.ports import Changes, Found, Key, Layout
 from strandline.schema import Index, Row, Table
 from strandline.words import Query
-from strandline_postgres.codec import chunks, columns_of, copied, decoder
+from strandline_postgres.codec import chunks, copied, decoder, wanted
 from strandline_postgres.following import payloads
 from strandline_postgres.sql import NOTIFY, Tables, terms
+from strandline_postgres.turns import Turn
 
 __all__ = ["PostgresTransaction", "Speech"]
 
@@ -81,6 +83,7 @@ class PostgresTransaction:
     _translated: Callable[[Any], AbstractContextManager[None]]
     _channel: str | None = None
     _refusal: StoreError | None = None
+    _turn: Turn | None = None
     written: Counter[str] = field(factory=Counter)
     _stands: dict[str, dict[Key, bool]] = field(factory=dict)
 
@@ -88,12 +91,27 @@ class PostgresTransaction:
         """Return the rows at `keys`."""
         if not keys:
             return {}
-        shape = self._speech.layout.table(table)
-        size = shape.key_size
-        wanted = sorted(set(keys))
-        rows = await self._fetch(shape, self._say("select", shape), *columns_of(wanted, size))
-        found = {row[:size]: row for row in rows}
-        self._stands.setdefault(table, {}).update([(key, key in found) for key in wanted])
+        asked = dict.fromkeys(keys)
+        foreseen = {} if self._turn is None else self._turn.foreseen.get(table)
+        if not foreseen:
+            return await self._load(self._speech.layout.table(table), asked)
+        found = {key: row for key in asked if (row := foreseen.get(key)) is not None}
+        self._stands.setdefault(table, {}).update([(key, key in found) for key in asked if key in foreseen])
+        return found | await self._load(self._speech.layout.table(table), asked.keys() - foreseen.keys())
+
+    async def foreseen(self, table: str, keys: Collection[Key]) -> dict[Key, Row | None]:
+        """Return the rows at `keys`, of which there is one at least; None where there is no row."""
+        return dict.fromkeys(keys) | await self.load(table, keys)
+
+    async def _load(self, table: Table, keys: Iterable[Key]) -> dict[Key, Row]:
+        asked = sorted(keys)  # most come sorted, and sorting those costs little
+        if not asked:
+            return {}
+        rows = self._speech.rows(table, await self._ask("select", table, asked))
+        found = dict(zip(map(itemgetter(slice(table.key_size)), rows), rows, strict=True))
+        stands = self._stands.setdefault(table.name, {})
+        stands |= dict.fromkeys(asked, False)
+        stands |= dict.fromkeys(found, True)
         return found
 
     async def page(
@@ -158,29 +176,32 @@ class PostgresTransaction:
             await self._write(self._speech.layout.table(name), rows)
         if self._channel is not None:
             await self._tell(self._channel, [name for name, rows in changes.items() if rows])
+        if self._turn is not None:
+            with self._translated(self.connection):
+                await self._turn.end(self.connection, self._speech.layout, changes)
 
     async def _write(self, table: Table, rows: Mapping[Key, Row | None]) -> None:
-        ordered = [(key, rows[key]) for key in sorted(rows)]
-        gone = [key for key, row in ordered if row is None]
+        ordered = sorted(rows)
+        gone = [key for key in ordered if rows[key] is None]
         if gone:
-            with self._translated(self.connection):
-                await self.connection.execute(self._say("delete", table), *columns_of(gone, table.key_size))
-        put = {key: row for key, row in ordered if row is not None}
-        fresh = await self._fresh(table, list(put)) if len(put) >= COPIED else ()
-        if len(fresh) >= COPIED:
-            await self._copy(table, [put.pop(key) for key in fresh])
+            await self._ask("delete", table, gone)
+        put = {key: row for key in ordered if (row := rows[key]) is not None}
+        if len(put) >= COPIED:
+            stands = await self._known(table, put)
+            fresh = [key for key in put if not stands[key]]
+            if len(fresh) >= COPIED:
+                await self._copy(table, [put.pop(key) for key in fresh])
         await self._upsert(table, put.values())
 
-    async def _fresh(self, table: Table, keys: Sequence[Key]) -> Sequence[Key]:
-        """Return the keys at which nothing stands."""
+    async def _known(self, table: Table, keys: Iterable[Key]) -> Mapping[Key, bool]:
+        """Return where rows stand, of these keys at least."""
         stands = self._stands.setdefault(table.name, {})
         unknown = [key for key in keys if key not in stands]
         if unknown:
-            with self._translated(self.connection):
-                found = await self.connection.fetch(self._say("keys", table), *columns_of(unknown, table.key_size))
-            stands.update(dict.fromkeys(unknown, False))
-            stands.update([(tuple(key), True) for key in found])
-        return [key for key in keys if not stands[key]]
+            found = await self._ask("keys", table, unknown)
+            stands |= dict.fromkeys(unknown, False)
+            stands |= dict.fromkeys(map(tuple, found), True)
+        return stands
 
     async def _copy(self, table: Table, rows: Sequence[Row]) -> None:
         where = {"schema_name": self._tables.schema, "columns": [column.name for column in table.columns]}
@@ -202,6 +223,11 @@ class PostgresTransaction:
 
     def _say(self, what: str, table: Table, *how: Any, **sizes: int) -> str:
         return self._speech.say(self._tables, what, table, *how, **sizes)
+
+    async def _ask(self, what: str, table: Table, keys: Sequence[Key]) -> Any:
+        """Return what one of the statements about keys gives."""
+        with self._translated(self.connection), _refused():
+            return await self.connection.fetch(self._say(what, table), *wanted(table, keys))
 
     async def _fetch(self, table: Table, statement: str, *arguments: Any) -> list[Row]:
         with self._translated(self.connection):

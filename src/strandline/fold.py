@@ -11,7 +11,7 @@ What one event does to many rows (an account hidden or restored, a repo re-state
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from attrs import Factory, define
 
@@ -33,9 +33,9 @@ from strandline.register import (
 )
 from strandline.schema import Column, Index, Row, Schema, Table, Type
 from strandline.shares import Share, live
-from strandline.views import view_changes
+from strandline.views import asked_of_views, view_changes
 
-__all__ = ["JOB", "QUARANTINE", "Folded", "fold", "quarantined", "repo_before"]
+__all__ = ["JOB", "QUARANTINE", "Folded", "asked", "fold", "quarantined", "repo_before"]
 
 QUARANTINE = Table(
     "quarantine",
@@ -81,6 +81,12 @@ class Folded:
         for table, rows in changes.items():
             if rows:
                 self.changes.setdefault(table, {}).update(rows)
+
+
+def asked(given: Given, batch: Prepared) -> Mapping[str, Collection[Key]]:
+    """Return the keys at which the fold of a batch asks for rows, by table: most of them, and before its turn."""
+    dids = [(did,) for did in batch.dids]
+    return {REPO.name: dids, REGISTER.name: batch.registers, **asked_of_views(given, batch.draft)}
 
 
 async def fold(

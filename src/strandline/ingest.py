@@ -20,10 +20,10 @@ from attrs import Factory, define, frozen
 from strandline.delta import DORMANT
 from strandline.errors import StoreInterrupted
 from strandline.event import BadEvent, Decoded
-from strandline.fold import JOB, QUARANTINE, Folded, fold
+from strandline.fold import JOB, QUARANTINE, Folded, asked, fold
 from strandline.jobs import STEP, Stepped, begun, step
 from strandline.judge import VALIDATOR, compile_judges
-from strandline.ports import Key, Layout, Store, Transaction
+from strandline.ports import Foreseeing, Key, Layout, Store, Transaction
 from strandline.prepare import Given, Prepared, prepare
 from strandline.rebuild import Drift, rebuild, verify
 from strandline.register import REGISTER, REPO
@@ -169,6 +169,8 @@ class Ingest:
         """
         told = batch if isinstance(batch, Prepared) else self.prepare(batch)
         cursors = [cursor] if isinstance(cursor, Cursor) else cursor or ()
+        if isinstance(self.store, Foreseeing):
+            await self.store.foresee(asked(self.given, told))
         folded = None
         while folded is None:
             folded = await _persistently(lambda: self._fold(told, cursors, later))

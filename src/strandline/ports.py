@@ -17,7 +17,7 @@ from strandline.errors import InvalidSchema
 from strandline.schema import Keys, Row, Table
 from strandline.words import Query
 
-__all__ = ["Changes", "Counting", "Found", "Key", "Layout", "Store", "Transaction"]
+__all__ = ["Changes", "Counting", "Foreseeing", "Found", "Key", "Layout", "Store", "Transaction"]
 
 Key = tuple[Any, ...]
 """The leading values of a row that tell it from every other of its table."""
@@ -231,5 +231,19 @@ class Counting(Protocol):
 
         Exact up to 100,000 rows; more may be an estimate. It may take seconds where there are many millions: ask it
         rarely, and not while somebody waits.
+        """
+        ...
+
+
+@runtime_checkable
+class Foreseeing(Protocol):
+    """What a store of several writers may do besides: read before a writer's turn what it will ask for in it."""
+
+    async def foresee(self, keys: Mapping[str, Collection[Key]]) -> None:
+        """
+        Read the rows at some keys, by table, for the next transaction.
+
+        Other writers may be at work meanwhile: what they change is read again in the transaction, so this changes no
+        answer. It is a store's choice to do nothing, and what it cannot read it leaves to the transaction.
         """
         ...

@@ -29,7 +29,7 @@ from strandline.prepare import Given
 from strandline.schema import Attach, Effective, Row, Rows, View
 from strandline.shares import Share, Shares
 
-__all__ = ["view_changes"]
+__all__ = ["asked_of_views", "view_changes"]
 
 NOTHING = Draft()
 
@@ -73,6 +73,22 @@ async def view_changes(
         for key in [key for key in worked.keys if key in worked.known and worked.rows.get(key) == worked.known[key]]:
             worked.rows.pop(key, None)
     return changes
+
+
+def asked_of_views(given: Given, draft: Draft) -> dict[str, Collection[Key]]:
+    """Return the keys at which `view_changes` asks for rows, by view, as far as the draft tells."""
+    asked: dict[str, set[Key]] = {view.name: set() for view in given.schema.views}
+    for view in given.schema.views:
+        drafted = draft.rows.get(view.name, {}).keys()
+        if isinstance(view, Rows):
+            asked[view.name] |= draft.sums.get(view.name, {}).keys()
+        elif isinstance(view, Effective):
+            asked[view.name] |= drafted | draft.rivals.get(view.name, {}).keys()
+        elif view.carries is not None:
+            sums = draft.sums.get(view.carries.name, {}).keys()
+            asked[view.carries.name] |= drafted
+            asked[view.name].update(key for key in sums - drafted if _may_hold(view, given.shares, key))
+    return {**asked}
 
 
 class _Worked(NamedTuple):

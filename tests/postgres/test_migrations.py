@@ -178,7 +178,7 @@ def test_an_index_name_may_be_long(url: str) -> None:
             count = await connection.fetchval(
                 "SELECT count(*) FROM pg_indexes WHERE schemaname = $1", found.tables.schema
             )
-        assert count == 5, "ours, the table's key, and one each"
+        assert count == 6, "our two, the table's key, and one each"
         await store.close()
 
     asyncio.run(made())

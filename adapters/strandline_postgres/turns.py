@@ -1,0 +1,142 @@
+"""
+What other writers' turns have changed, so that a writer may read before its own turn what it will need in it.
+
+Each turn has a number and says by which writer it was, and, while several are at work, at which keys it wrote: four
+bytes a key. Who has read rows in a snapshot reads the number of its last turn there too. In its own turn it forgets the
+rows at the keys that later turns wrote; all the others stand as they did. A key that is forgotten in vain, since
+another has the same four bytes, is read once more.
+"""
+
+import os
+from array import array
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
+from zlib import crc32
+
+from attrs import define, field, frozen
+
+from strandline.ports import Changes, Key, Layout
+from strandline.schema import Row, Table, Type
+from strandline_postgres.sql import Tables
+
+__all__ = ["KEPT", "Foresight", "Turn", "Turns", "marks"]
+
+KEPT: Final = 8
+"""So many turns are kept; what was read before the first of them is forgotten."""
+
+Rows = Mapping[str, Mapping[Key, Row | None]]
+
+_TEXTS = (Type.TEXT, Type.KEY)
+
+
+@frozen
+class Foresight:
+    """
+    Rows that were read before a turn.
+
+    Attributes:
+        generation: That of the views' tables.
+        last: The last turn before, as (number, writer); None if there was none.
+        rows: By table; None where there is no row.
+        marks: Those of the keys of `rows`, in their order.
+    """
+
+    generation: int | None
+    last: tuple[int, str] | None
+    rows: Rows
+    marks: Mapping[str, Sequence[int]]
+
+    @classmethod
+    def of(cls, generation: int | None, last: Any, rows: Rows) -> "Foresight":
+        """Return what was read."""
+        known = None if last is None else tuple(last)
+        return cls(generation, known, rows, {name: marks(found) for name, found in rows.items()})
+
+    @property
+    def number(self) -> int:
+        """That of the last turn before; 0 if there was none."""
+        return 0 if self.last is None else self.last[0]
+
+    def standing(self, turns: Sequence[Any]) -> Rows:
+        """Return what of it stands in the end, of the turns from the last one before: number, writer, names, marks."""
+        later = turns if self.last is None else turns[1:]
+        numbers = [number for number, *_ in later]
+        if self.last is not None and (not turns or tuple(turns[0][:2]) != self.last):
+            return {}
+        if numbers != [*range(self.number + 1, self.number + 1 + len(later))]:
+            return {}
+        moved: dict[str, set[int]] = {}
+        for _, _, names, told in later:
+            if names is None:
+                return {}
+            for name, found in zip(names, told, strict=True):
+                moved.setdefault(name, set()).update(array("I", found))
+        return {name: rows if name not in moved else self._but(name, moved[name]) for name, rows in self.rows.items()}
+
+    def _but(self, table: str, moved: Collection[int]) -> Mapping[Key, Row | None]:
+        marked = zip(self.rows[table].items(), self.marks[table], strict=True)
+        return {key: row for (key, row), mark in marked if mark not in moved}
+
+
+@frozen
+class Turn:
+    """
+    A writer's turn.
+
+    Attributes:
+        foreseen: The rows that it knows from before, and that stand.
+    """
+
+    foreseen: Rows
+    _tables: Tables
+    _writer: str
+    _number: int
+    _shared: bool
+
+    async def end(self, connection: Any, layout: Layout, changes: Changes) -> None:
+        """Say which turn it was, and what it changed. Errors are the driver's."""
+        names = told = None
+        if self._shared:
+            names = [name for name, rows in changes.items() if rows and can_be_foreseen(layout.table(name))]
+            told = [marks(changes[name]).tobytes() for name in names]
+        await connection.execute(self._tables.put_turn(), self._number, self._writer, names, told, self._number - KEPT)
+
+
+@define
+class Turns:
+    """The turns of a store, as one of its writers knows them."""
+
+    _writer: str = field(factory=lambda: os.urandom(8).hex())
+    _number: int = 0
+    _alone: int = KEPT
+
+    @property
+    def shared(self) -> bool:
+        """Tell whether other writers had turns of late."""
+        return self._alone < KEPT
+
+    async def begin(self, connection: Any, tables: Tables, foresight: Foresight | None) -> Turn:
+        """Begin a turn, in which nobody else has one. Errors are the driver's."""
+        if foresight is not None and foresight.generation != tables.generation:
+            foresight = None
+        since = self._number if foresight is None else foresight.number
+        turns = await connection.fetch(tables.read_turns(), since, foresight is not None)
+        self._alone = 0 if any(turn[1] != self._writer for turn in turns) else min(KEPT, self._alone + 1)
+        self._number = 1 + (turns[-1][0] if turns else since)
+        foreseen = {} if foresight is None else foresight.standing(turns)
+        return Turn(foreseen, tables, self._writer, self._number, self.shared)
+
+
+def marks(keys: Collection[Key]) -> "array[int]":
+    """
+    Return four bytes for each key, the same in every process.
+
+    >>> marks([("a", "b")]) == marks([("a", "b")])
+    True
+    """
+    return array("I", [crc32(it.encode()) for it in map("\0".join, keys)])
+
+
+def can_be_foreseen(table: Table) -> bool:
+    """Tell whether its keys are of text alone, of which there is one spelling."""
+    return all(column.type in _TEXTS for column in table.key)
