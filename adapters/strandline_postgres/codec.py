@@ -86,10 +86,10 @@ def next_rows(table: Table, records: Sequence[Any]) -> int:
 
 def wanted(table: Table, keys: Sequence[Key]) -> list[Any]:
     """
-    Return keys, of which there is one at least, as the arguments of a statement: their columns, and at last a mark.
+    Return keys, of which there is one at least, as the arguments of a statement: a column each.
 
-    A column of text is one text, in which the mark stands before each value: the driver takes nearly as long for each
-    text of an array as for that. Any other column is an array.
+    A column of text is one text, in which a mark stands before each value; the mark comes behind all columns. The
+    driver takes as long for each text of an array as for a long one. Any other column is an array.
 
     Raises:
         TypeError: a value that should be a text is none.
@@ -100,7 +100,7 @@ def wanted(table: Table, keys: Sequence[Key]) -> list[Any]:
         given = [mark + mark.join(it) if at in texts else list(it) for at, it in enumerate(columns)]
         if all(given[at].count(mark) == len(keys) for at in texts):
             break
-    return [*given, mark]
+    return [*given, mark] if texts else given
 
 
 def decoder(table: Table) -> Callable[[Iterable[Any]], list[Row]]:

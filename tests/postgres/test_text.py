@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from strandline import Cursor, Ingest, MemoryStore, Store, decode, open_store
+from strandline import Column, Cursor, Ingest, Layout, MemoryStore, Store, Table, decode, open_store
 from strandline.forum import SCHEMA, digest
 from strandline.forum.dump import dump_lines
 from strandline.ingest import layout_of
+from strandline.schema import Type
 from strandline.testing.laws import told
+from strandline_postgres import open_store as open_postgres
 from strandline_postgres import transaction
 
 DICE = random.Random(7)
@@ -173,3 +175,31 @@ def test_every_store_holds_and_tells_the_same(
             assert await held(await open_store(at, SCHEMA), lines) == (rows, told_as), at
 
     asyncio.run(compared())
+
+
+def test_keys_are_told_apart_whatever_characters_they_hold(url: str) -> None:
+    """Keys go to the server as one text, apart by a character that is in none of them."""
+    controls = [chr(code) for code in range(1, 0x100)]
+    keys: list[tuple[str, int, str]] = [("", 0, ""), ("a", 1, ""), ("", 2, "a"), ("".join(controls), 3, "a\x1f")]
+    keys += [(f"a{it}b", at, it) for at, it in enumerate(controls)]
+    table = Table("odd", (Column("one"), Column("at", Type.INTEGER), Column("two"), Column("value")), key_size=3)
+    numbers = Table("numbers", (Column("number", Type.INTEGER), Column("value")))
+
+    async def found() -> None:
+        store = await open_postgres(url, Layout(kept=(table, numbers), views=(), stamp={}))
+        rows = {key: (*key, f"value {key}") for key in keys}
+        few: dict[Any, Any] = {(at,): (at, str(at)) for at in range(300)}
+        try:
+            for kept in ({**rows}, dict.fromkeys(keys[::2])):
+                async with store.transaction() as transaction:
+                    await transaction.commit(
+                        {"odd": kept, "numbers": dict.fromkeys(few) if None in kept.values() else few}
+                    )
+            assert await store.get("odd", keys) == {key: rows[key] for key in keys[1::2]}
+            for key in keys:
+                assert await store.get("odd", [key]) == {it: rows[it] for it in keys[1::2] if it == key}
+            assert await store.get("numbers", [*few]) == {}
+        finally:
+            await store.close()
+
+    asyncio.run(found())
