@@ -144,7 +144,8 @@ class PostgresStore:
                     last = await connection.fetchrow(tables.last_turn())
                 it = self._transaction(connection, tables)
                 rows = {shape.name: await it.foreseen(shape.name, keys[shape.name]) for shape in shapes}
-            self._foresight = Foresight.of(tables.generation, last, rows)
+            if last is not None:
+                self._foresight = Foresight.of(tables.generation, tuple(last), rows)
 
     async def get(self, table: str, keys: Collection[Key]) -> dict[Key, Row]:
         """Return the rows at `keys`."""

@@ -8,6 +8,7 @@ another has the same four bytes, is read once more.
 """
 
 import os
+import sys
 from array import array
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
@@ -36,37 +37,31 @@ class Foresight:
 
     Attributes:
         generation: That of the views' tables.
-        last: The last turn before, as (number, writer); None if there was none.
+        last: The last turn before: its number, and whose it was.
         rows: By table; None where there is no row.
         marks: Those of the keys of `rows`, in their order.
     """
 
     generation: int | None
-    last: tuple[int, str] | None
+    last: tuple[int, str]
     rows: Rows
     marks: Mapping[str, Sequence[int]]
 
     @classmethod
-    def of(cls, generation: int | None, last: Any, rows: Rows) -> "Foresight":
+    def of(cls, generation: int | None, last: tuple[int, str], rows: Rows) -> "Foresight":
         """Return what was read."""
-        known = None if last is None else tuple(last)
-        return cls(generation, known, rows, {name: marks(found) for name, found in rows.items()})
-
-    @property
-    def number(self) -> int:
-        """That of the last turn before; 0 if there was none."""
-        return 0 if self.last is None else self.last[0]
+        return cls(generation, last, rows, {name: marks(found) for name, found in rows.items()})
 
     def standing(self, turns: Sequence[Any]) -> Rows:
-        """Return what of it stands in the end, of the turns from the last one before: number, writer, names, marks."""
-        later = turns if self.last is None else turns[1:]
-        numbers = [number for number, *_ in later]
-        if self.last is not None and (not turns or tuple(turns[0][:2]) != self.last):
-            return {}
-        if numbers != [*range(self.number + 1, self.number + 1 + len(later))]:
+        """
+        Return what of it stands after the last of some turns: number, writer, names, marks.
+
+        They begin with the last one before; without it, those behind it may be gone too, so nothing stands.
+        """
+        if not turns or tuple(turns[0][:2]) != self.last:
             return {}
         moved: dict[str, set[int]] = {}
-        for _, _, names, told in later:
+        for _, _, names, told in turns[1:]:
             if names is None:
                 return {}
             for name, found in zip(names, told, strict=True):
@@ -112,14 +107,14 @@ class Turns:
 
     @property
     def shared(self) -> bool:
-        """Tell whether other writers had turns of late."""
-        return self._alone < KEPT
+        """Tell whether other writers had turns of late, and marks are spelt here as they spell them."""
+        return self._alone < KEPT and sys.byteorder == "little"
 
     async def begin(self, connection: Any, tables: Tables, foresight: Foresight | None) -> Turn:
         """Begin a turn, in which nobody else has one. Errors are the driver's."""
         if foresight is not None and foresight.generation != tables.generation:
             foresight = None
-        since = self._number if foresight is None else foresight.number
+        since = self._number if foresight is None else foresight.last[0]
         turns = await connection.fetch(tables.read_turns(), since, foresight is not None)
         self._alone = 0 if any(turn[1] != self._writer for turn in turns) else min(KEPT, self._alone + 1)
         self._number = 1 + (turns[-1][0] if turns else since)

@@ -125,12 +125,14 @@ def test_a_writer_that_has_been_alone_for_long_is_not_trusted_at_once(url: str) 
 
 def test_what_was_read_before_the_turns_that_are_kept_does_not_stand(url: str) -> None:
     async def told() -> None:
-        async with opened(url) as (one, other):
-            await meet(one, other)
+        async with opened(url, 3) as (one, other, third):
+            await meet(one, other, third)
             await one.foresee({"shown": [("a",), ("b",)]})
             await put(other, shown("a", "1"))
-            for _ in range(KEPT):
+            for _ in range(KEPT // 2):
+                await put(third, {})
                 await put(other, {})
+            assert other._turns.shared
             known, found = await foreseen_and_found(one, [("a",), ("b",)])
             assert (known, found) == (set(), {("a",): ("a", "1")})
 
