@@ -1,13 +1,20 @@
 """What the fold asks the store for: enough, though of a pair's records only the greatest are looked at."""
 
+from collections.abc import Collection
 from typing import Any
 
 import pytest
 from attrs import evolve
 
-from strandline import Commit, Ingest, MemoryStore, layout_of, run
+from strandline import Commit, Ingest, MemoryStore, decode, layout_of, run
+from strandline.fold import asked, fold
 from strandline.forum import SCHEMA, records
 from strandline.forum.testing.strategies import CALM, REVS
+from strandline.forum.world import world
+from strandline.ports import Key, Transaction
+from strandline.prepare import Prepared
+from strandline.register import REGISTER, REPO
+from strandline.schema import Row
 from strandline.testing.laws import told
 
 POST, VOTE = next(it for it in CALM if it.collection == records.POST), CALM[3]
@@ -51,3 +58,35 @@ def test_when_the_greatest_leave_together_the_next_is_effective(leaving: int) ->
     assert len(run(told(store, ["dormant"])).get("dormant", ())) == len(left) - 1
     [tally] = run(told(store, ["tally"]))["tally"]
     assert tally[1:3] == (1, 0)
+
+
+def test_nearly_all_that_a_fold_asks_for_is_known_before_it() -> None:
+    """Else a store would foresee in vain, or little."""
+    lines = [decode(line) for line in world(7, 3000)]
+    store = MemoryStore(layout_of(SCHEMA))
+    index = Ingest(store, SCHEMA)
+    kept = {REGISTER.name, REPO.name, *(view.name for view in SCHEMA.views)}
+    before: list[tuple[str, Key]] = []
+    loaded: list[tuple[str, Key]] = []
+
+    class Loading:
+        """A transaction of which it is noted what it is asked for."""
+
+        def __init__(self, transaction: Transaction) -> None:
+            self.page, self.commit, self._load = transaction.page, transaction.commit, transaction.load
+
+        async def load(self, table: str, keys: Collection[Key]) -> dict[Key, Row]:
+            loaded.extend((table, key) for key in {*keys} if table in kept)
+            return await self._load(table, keys)
+
+    async def folded(batch: Prepared) -> None:
+        before.extend((table, key) for table, keys in asked(index.given, batch).items() for key in {*keys})
+        async with store.transaction() as transaction:
+            await transaction.commit((await fold(Loading(transaction), index.given, batch)).changes)
+
+    for start in range(0, len(lines), 500):
+        before, loaded = [], []
+        run(folded(index.prepare(lines[start : start + 500])))
+        known = len({*before} & {*loaded})
+        assert known > 0.9 * len({*loaded})
+        assert known > 0.9 * len(before)
