@@ -16,7 +16,7 @@ import time
 from strandline import Ingest, MemoryStore, decode, layout_of, run
 from strandline.forum import SCHEMA
 from strandline.forum.world import world
-from strandline.index import BATCH
+from strandline.ingest import BATCH
 
 
 def main() -> None:

@@ -53,6 +53,9 @@ TRIES: Final = 5
 COUNTED: Final = 100_000
 """So many rows of a table are counted at most; of more the planner's estimate is told."""
 
+LINES: Final = 28_000
+"""So many events of a long log are best given at a time: what many of them move is written once."""
+
 OPENING_PATIENCE_S: Final = 5.0
 """How long a server that is away is tried when a store is opened."""
 
@@ -65,6 +68,7 @@ class PostgresStore:
 
     Attributes:
         layout: What it holds.
+        batch: How many events of a long log it is best given at a time.
         connections: Where its transactions are run.
         tables: Where its tables stand: for a reader, under their plain names.
     """
@@ -72,7 +76,7 @@ class PostgresStore:
     def __init__(
         self, connections: Connections, layout: Layout, schema: str, *, write: bool = True, stale: bool = False
     ) -> None:
-        self.layout, self.connections = layout, connections
+        self.layout, self.connections, self.batch = layout, connections, LINES
         self.tables = Tables(schema, None, frozenset(table.name for table in layout.views))
         self._locks = Locks(schema)
         self._generations = Generations(connections, layout, self.tables, self._locks)

@@ -22,10 +22,7 @@ from strandline.ports import Layout, Store
 from strandline.rebuild import Drift
 from strandline.schema import Schema
 
-__all__ = ["BATCH", "Drive", "Index", "open_index", "open_store", "run", "waits"]
-
-BATCH = 14_000
-"""Events a batch, unless said otherwise."""
+__all__ = ["Drive", "Index", "open_index", "open_store", "run", "waits"]
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -149,7 +146,7 @@ class Index:
         """What came of the lines folded so far."""
         return self.ingest.outcome
 
-    def fold(self, lines: Iterable[bytes | Decoded], *, source: str | None = None, batch: int = BATCH) -> Outcome:
+    def fold(self, lines: Iterable[bytes | Decoded], *, source: str | None = None, batch: int | None = None) -> Outcome:
         """
         Take in the lines, or decoded events, of a log; each batch is one commit, and what they mean does not
         depend on its size.
@@ -157,7 +154,7 @@ class Index:
         Args:
             lines: NDJSON lines of a Jetstream, either wire, or what `decode` returned.
             source: Name under which the number of lines taken in is kept, with each batch, as a cursor.
-            batch: Lines a commit.
+            batch: Lines a commit; None for `Ingest.batch`.
 
         Returns:
             What came of all lines so far.
@@ -166,7 +163,7 @@ class Index:
             StoreError: the store is in trouble; the batches before this one stand, this one does not.
         """
         position = (self.cursor(source) or 0) if source is not None else 0
-        for chunk in _chunks(lines, batch):
+        for chunk in _chunks(lines, self.ingest.batch if batch is None else batch):
             position += len(chunk)
             told = [decode(line) if isinstance(line, bytes) else line for line in chunk]
             self._run(self.ingest.fold(told, None if source is None else Cursor(source, position)))

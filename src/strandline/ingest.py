@@ -23,7 +23,7 @@ from strandline.event import BadEvent, Decoded
 from strandline.fold import JOB, QUARANTINE, Folded, asked, fold
 from strandline.jobs import STEP, Stepped, begun, step
 from strandline.judge import VALIDATOR, compile_judges
-from strandline.ports import Foreseeing, Key, Layout, Store, Transaction
+from strandline.ports import Batching, Foreseeing, Key, Layout, Store, Transaction
 from strandline.prepare import Given, Prepared, prepare
 from strandline.rebuild import Drift, rebuild, verify
 from strandline.register import REGISTER, REPO
@@ -33,6 +33,7 @@ from strandline.views import view_changes
 from strandline.words import WORDS
 
 __all__ = [
+    "BATCH",
     "CURSOR",
     "DEAD_LETTER",
     "READ",
@@ -49,6 +50,9 @@ T = TypeVar("T")
 
 SEMANTICS = "1"
 """Version of what the registers mean; a store folded under another one is stale."""
+
+BATCH: Final = 14_000
+"""Events a batch, unless the store says otherwise."""
 
 TRIES: Final = 10
 """How often a transaction is tried in all when it is interrupted each time."""
@@ -139,6 +143,11 @@ class Ingest:
         self.store = store
         self.given = Given(schema, compile_judges(schema))
         self.outcome = Outcome()
+
+    @property
+    def batch(self) -> int:
+        """How many events of a long log are best taken in at a time."""
+        return self.store.batch if isinstance(self.store, Batching) else BATCH
 
     def prepare(self, batch: Iterable[Decoded]) -> Prepared:
         """Do what needs no store: for `fold`, at another time or in another process."""

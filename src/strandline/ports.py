@@ -17,7 +17,7 @@ from strandline.errors import InvalidSchema
 from strandline.schema import Keys, Row, Table
 from strandline.words import Query
 
-__all__ = ["Changes", "Counting", "Foreseeing", "Found", "Key", "Layout", "Store", "Transaction"]
+__all__ = ["Batching", "Changes", "Counting", "Foreseeing", "Found", "Key", "Layout", "Store", "Transaction"]
 
 Key = tuple[Any, ...]
 """The leading values of a row that tell it from every other of its table."""
@@ -233,6 +233,19 @@ class Counting(Protocol):
         rarely, and not while somebody waits.
         """
         ...
+
+
+@runtime_checkable
+class Batching(Protocol):
+    """
+    What a store may say besides.
+
+    Attributes:
+        batch: How many events of a long log it is best given at a time: the more, the less is written twice, and the
+            more memory it takes.
+    """
+
+    batch: int
 
 
 @runtime_checkable
