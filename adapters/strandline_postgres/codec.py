@@ -65,7 +65,8 @@ def copied(table: Table, rows: Sequence[Row]) -> list[Sequence[Any]]:
     """
     wide, places = len(table.columns), packed_places(table)
     for row in rows:
-        _refuse_width(table, row, wide)
+        if len(row) != wide:
+            _refuse_width(table, row, wide)
     if not places:
         return list(rows)
     found: list[Sequence[Any]] = []

@@ -181,27 +181,30 @@ class PostgresTransaction:
                 await self._turn.end(self.connection, self._speech.layout, changes)
 
     async def _write(self, table: Table, rows: Mapping[Key, Row | None]) -> None:
-        ordered = sorted(rows)
-        gone = [key for key in ordered if rows[key] is None]
+        ordered = sorted(rows.items(), key=itemgetter(0))
+        gone = [key for key, row in ordered if row is None]
         if gone:
             await self._ask("delete", table, gone)
-        put = {key: row for key in ordered if (row := rows[key]) is not None}
-        if len(put) >= COPIED:
-            stands = await self._known(table, put)
-            fresh = [key for key in put if not stands[key]]
-            if len(fresh) >= COPIED:
-                await self._copy(table, [put.pop(key) for key in fresh])
-        await self._upsert(table, put.values())
+        put = [(key, row) for key, row in ordered if row is not None]
+        if len(put) < COPIED:
+            await self._upsert(table, [row for _, row in put])
+            return
+        stands = await self._standing(table, [key for key, _ in put])
+        fresh = [row for (_, row), stood in zip(put, stands, strict=True) if not stood]
+        if len(fresh) >= COPIED:
+            await self._copy(table, fresh)
+            put = [it for it, stood in zip(put, stands, strict=True) if stood]
+        await self._upsert(table, [row for _, row in put])
 
-    async def _known(self, table: Table, keys: Iterable[Key]) -> Mapping[Key, bool]:
-        """Return where rows stand, of these keys at least."""
+    async def _standing(self, table: Table, keys: Sequence[Key]) -> Sequence[bool | None]:
+        """Tell of each key whether a row stands there."""
         stands = self._stands.setdefault(table.name, {})
         unknown = [key for key in keys if key not in stands]
         if unknown:
             found = await self._ask("keys", table, unknown)
             stands |= dict.fromkeys(unknown, False)
             stands |= dict.fromkeys(map(tuple, found), True)
-        return stands
+        return [*map(stands.get, keys)]
 
     async def _copy(self, table: Table, rows: Sequence[Row]) -> None:
         where = {"schema_name": self._tables.schema, "columns": [column.name for column in table.columns]}

@@ -29,7 +29,7 @@ class Draft:
 
     Attributes:
         sums: By `Rows` view, what is added to the sums at each key; but for what rows of other `Rows` views add.
-        rows: By view of another form, the rows.
+        rows: By view of another form, the rows. All are in the order of their keys, in which stores write them.
         rivals: By `Effective` view, the candidates for each pair that has several; it has no row then.
     """
 
@@ -56,7 +56,7 @@ def draft_of(schema: Schema, shares: Shares, live: Mapping[str, Sequence[Share]]
     told: dict[str, Sequence[Moved]] = {name: [(None, share) for share in found] for name, found in live.items()}
     for view in schema.views:
         if isinstance(view, Rows):
-            draft.sums[view.name] = row_sums(view, shares, told)
+            draft.sums[view.name] = dict(sorted(row_sums(view, shares, told).items()))
             continue
         came = told.get(view.kind, ())
         rows = _elected(draft, shares, view, came) if isinstance(view, Effective) else _rows(draft, shares, view, came)
@@ -82,7 +82,7 @@ def _elected(draft: Draft, shares: Shares, view: Effective, came: Sequence[Moved
         row = rows.pop(pair)
         others.append((row[2], row[3], row[4:-1]))
     draft.rivals[view.name] = rivals
-    return rows
+    return dict(sorted(rows.items()))
 
 
 def _rows(draft: Draft, shares: Shares, view: Attach, came: Sequence[Moved]) -> dict[Key, Row]:
@@ -90,4 +90,4 @@ def _rows(draft: Draft, shares: Shares, view: Attach, came: Sequence[Moved]) -> 
     carried = {} if view.carries is None else draft.sums[view.carries.name]
     sums = {key: (*key, *carried[key]) for key in records if key in carried}
     rows = attach_rows(view, shares, records, sums, {})
-    return {key: row for key, row in rows.items() if row is not None}
+    return {key: row for key, row in sorted(rows.items()) if row is not None}
