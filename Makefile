@@ -8,12 +8,16 @@ DEMO_LOG := build/demo.ndjson
 DEMO_STORE := sqlite:///demo.db
 STRANDLINE := $(BIN)/strandline --store $(DEMO_STORE)
 
+# Where it is set, each of the hundreds of processes that the tests start compiles every module anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DELETE_ON_ERROR:
-.PHONY: help demo test full docs packaging mutants bench lint types format format-check check clean
+.PHONY: help demo test suite full docs packaging mutants bench lint types format format-check check clean
 
 help:
 	@echo "make demo       index a made-up forum and look at it"
 	@echo "make test       the suite (make full: with the long properties)"
+	@echo "make suite      all of it in one run: the suite, the documentation, the wheel"
 	@echo "make docs       run what the documentation says; make packaging: build, install and use the wheel"
 	@echo "make mutants    put known bugs in and see the suite find them"
 	@echo "make bench      the benchmarks"
@@ -42,14 +46,17 @@ demo: $(DEMO_LOG)
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist worksteal --durations 20 -m "not docs and not packaging"
 
+suite: $(READY)
+	$(BIN)/python -m pytest -n 2 --dist worksteal --durations 20
+
 full: $(READY)
 	STRANDLINE_FULL=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 docs: $(READY)
-	$(BIN)/python -m pytest -n 2 -m docs
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m docs tests/test_docs.py
 
 packaging: $(READY)
-	$(BIN)/python -m pytest -m packaging
+	$(BIN)/python -m pytest -m packaging tests/test_packaging.py
 
 mutants: $(READY)
 	$(BIN)/python tests/mutants/run.py

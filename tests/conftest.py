@@ -4,15 +4,34 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from strandline_postgres.testing import Server, binaries, started
 
+LONGEST: Final = (
+    "test_packaging",
+    "test_laws",
+    "test_docs",
+    "test_writers",
+    "test_soak",
+    "test_browser",
+    "postgres/test_by_hand",
+    "test_walks",
+    "test_fuzz",
+    "every_link_within",
+)
+"""
+What takes longest: no process is to be left alone with it at the end.
+
+The first of it shares fixtures that take long, so one process is to take it all.
+"""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the laws: of all tests they take longest, and no process is to be left alone with them at the end."""
-    items.sort(key=lambda item: "test_laws" not in item.nodeid)
+    """Begin with what takes longest."""
+    items.sort(key=lambda item: next((at for at, name in enumerate(LONGEST) if name in item.nodeid), len(LONGEST)))
 
 
 @pytest.fixture(scope="session")
