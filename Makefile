@@ -12,13 +12,12 @@ STRANDLINE := $(BIN)/strandline --store $(DEMO_STORE)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test suite full docs packaging mutants bench lint types format format-check check clean
+.PHONY: help demo test full docs packaging mutants bench lint types format format-check check clean
 
 help:
 	@echo "make demo       index a made-up forum and look at it"
-	@echo "make test       the suite (make full: with the long properties)"
-	@echo "make suite      all of it in one run: the suite, the documentation, the wheel"
-	@echo "make docs       run what the documentation says; make packaging: build, install and use the wheel"
+	@echo "make test       the suite, the documentation and the wheel (make full: with the long properties)"
+	@echo "make docs       only what the documentation says; make packaging: only to build, install and use the wheel"
 	@echo "make mutants    put known bugs in and see the suite find them"
 	@echo "make bench      the benchmarks"
 	@echo "make lint types format format-check check clean"
@@ -44,9 +43,6 @@ demo: $(DEMO_LOG)
 	$(STRANDLINE) thread
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist worksteal --durations 20 -m "not docs and not packaging"
-
-suite: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist worksteal --durations 20
 
 full: $(READY)
