@@ -149,7 +149,7 @@ class PostgresStore:
                 it = self._transaction(connection, tables)
                 rows = {shape.name: await it.foreseen(shape.name, keys[shape.name]) for shape in shapes}
             if last is not None:
-                self._foresight = Foresight.of(tables.generation, tuple(last), rows)
+                self._foresight = Foresight.of(tables.generation, tuple(last), self.layout, rows)
 
     async def get(self, table: str, keys: Collection[Key]) -> dict[Key, Row]:
         """Return the rows at `keys`."""

@@ -12,6 +12,7 @@ Source: https://www.postgresql.org/docs/current/sql-copy.html
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from itertools import repeat
 from operator import itemgetter
 from typing import Any, Final
 
@@ -34,6 +35,10 @@ COPIED: Final = 100
 
 HEADS: Final = 3
 """So many rows are first looked at for one of the page, over all partitions: the fewer, the worse a bound they give."""
+
+
+_UNKNOWN: Final = ()
+"""Stands for a row of which nothing is foreseen; no row is empty."""
 
 
 @define
@@ -91,13 +96,14 @@ class PostgresTransaction:
         """Return the rows at `keys`."""
         if not keys:
             return {}
-        asked = dict.fromkeys(keys)
-        foreseen = {} if self._turn is None else self._turn.foreseen.get(table)
+        asked = [*dict.fromkeys(keys)]
+        foreseen = self._foreseen(table)
         if not foreseen:
             return await self._load(self._speech.layout.table(table), asked)
-        found = {key: row for key in asked if (row := foreseen.get(key)) is not None}
-        self._stands.setdefault(table, {}).update([(key, key in found) for key in asked if key in foreseen])
-        return found | await self._load(self._speech.layout.table(table), asked.keys() - foreseen.keys())
+        known = [*map(foreseen.get, asked, repeat(_UNKNOWN))]
+        found = {key: row for key, row in zip(asked, known, strict=True) if row}
+        left = [key for key, row in zip(asked, known, strict=True) if row is _UNKNOWN]
+        return found | await self._load(self._speech.layout.table(table), left)
 
     async def foreseen(self, table: str, keys: Collection[Key]) -> dict[Key, Row | None]:
         """Return the rows at `keys`, of which there is one at least; None where there is no row."""
@@ -196,9 +202,14 @@ class PostgresTransaction:
             put = [it for it, stood in zip(put, stands, strict=True) if stood]
         await self._upsert(table, [row for _, row in put])
 
+    def _foreseen(self, table: str) -> Mapping[Key, Row | None]:
+        return {} if self._turn is None else self._turn.foreseen.get(table, {})
+
     async def _standing(self, table: Table, keys: Sequence[Key]) -> Sequence[bool | None]:
         """Tell of each key whether a row stands there."""
-        stands = self._stands.setdefault(table.name, {})
+        stands, foreseen = self._stands.setdefault(table.name, {}), self._foreseen(table.name)
+        if foreseen:
+            stands |= {key: foreseen[key] is not None for key in keys if key in foreseen}
         unknown = [key for key in keys if key not in stands]
         if unknown:
             found = await self._ask("keys", table, unknown)

@@ -48,9 +48,9 @@ class Foresight:
     marks: Mapping[str, Sequence[int]]
 
     @classmethod
-    def of(cls, generation: int | None, last: tuple[int, str], rows: Rows) -> "Foresight":
+    def of(cls, generation: int | None, last: tuple[int, str], layout: Layout, rows: Rows) -> "Foresight":
         """Return what was read."""
-        return cls(generation, last, rows, {name: marks(found) for name, found in rows.items()})
+        return cls(generation, last, rows, {name: marks(layout.table(name), found) for name, found in rows.items()})
 
     def standing(self, turns: Sequence[Any]) -> Rows:
         """
@@ -93,7 +93,7 @@ class Turn:
         names = told = None
         if self._shared:
             names = [name for name, rows in changes.items() if rows and can_be_foreseen(layout.table(name))]
-            told = [marks(changes[name]).tobytes() for name in names]
+            told = [marks(layout.table(name), changes[name]).tobytes() for name in names]
         await connection.execute(self._tables.put_turn(), self._number, self._writer, names, told, self._number - KEPT)
 
 
@@ -122,16 +122,19 @@ class Turns:
         return Turn(foreseen, tables, self._writer, self._number, self.shared)
 
 
-def marks(keys: Collection[Key]) -> "array[int]":
+def marks(table: Table, keys: Collection[Key]) -> "array[int]":
     """
-    Return four bytes for each key, the same in every process.
+    Return four bytes for each key of a table, the same in every process.
 
-    >>> marks([("a", "b")]) == marks([("a", "b")])
+    >>> table = Table("named", (Column("name"),))
+    >>> marks(table, [("a",)]) == marks(table, [("a",)])
     True
     """
-    return array("I", [crc32(it.encode()) for it in map("\0".join, keys)])
+    texts = all(column.type in _TEXTS for column in table.key)
+    spelt = map("\0".join, keys) if texts else ["\0".join(map(str, key)) for key in keys]
+    return array("I", [crc32(it.encode()) for it in spelt])
 
 
 def can_be_foreseen(table: Table) -> bool:
-    """Tell whether its keys are of text alone, of which there is one spelling."""
-    return all(column.type in _TEXTS for column in table.key)
+    """Tell whether its keys are of texts and integers alone, of which there is one spelling."""
+    return all(column.type in (*_TEXTS, Type.INTEGER) for column in table.key)
