@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from strandline import Column, Cursor, Ingest, Layout, MemoryStore, Store, Table, decode, open_store
+from strandline import Column, Cursor, Ingest, Layout, MemoryStore, Store, StoreError, Table, decode, open_store
 from strandline.forum import SCHEMA, digest
 from strandline.forum.dump import dump_lines
 from strandline.ingest import layout_of
@@ -177,29 +177,58 @@ def test_every_store_holds_and_tells_the_same(
     asyncio.run(compared())
 
 
-def test_keys_are_told_apart_whatever_characters_they_hold(url: str) -> None:
-    """Keys go to the server as one text, apart by a character that is in none of them."""
+def test_values_are_told_apart_whatever_characters_they_hold(url: str) -> None:
+    """Keys go to the server as a text a column, apart by a character that is in none of them; rows are told in two ways."""
     controls = [chr(code) for code in range(1, 0x100)]
     keys: list[tuple[str, int, str]] = [("", 0, ""), ("a", 1, ""), ("", 2, "a"), ("".join(controls), 3, "a\x1f")]
     keys += [(f"a{it}b", at, it) for at, it in enumerate(controls)]
-    table = Table("odd", (Column("one"), Column("at", Type.INTEGER), Column("two"), Column("value")), key_size=3)
+    columns = (Column("value", null=True), Column("number", Type.INTEGER, null=True), Column("flag", Type.FLAG))
+    table = Table("odd", (Column("one"), Column("at", Type.INTEGER), Column("two"), *columns), key_size=3)
     numbers = Table("numbers", (Column("number", Type.INTEGER), Column("value")))
+    layout = Layout(kept=(table, numbers), views=(), stamp={})
+
+    def rows(salt: str) -> dict[Any, Any]:
+        values = [None, "", salt, *(f"{it}{salt}" for it in controls), "".join(controls)]
+        counts = [None, 0, -1, 10**15, -(1 << 63), (1 << 63) - 1]
+        return {key: (*key, values[at % len(values)], counts[at % len(counts)], at % 2) for at, key in enumerate(keys)}
 
     async def found() -> None:
-        store = await open_postgres(url, Layout(kept=(table, numbers), views=(), stamp={}))
-        rows = {key: (*key, f"value {key}") for key in keys}
-        few: dict[Any, Any] = {(at,): (at, str(at)) for at in range(300)}
+        store = await open_postgres(url, layout)
         try:
-            for kept in ({**rows}, dict.fromkeys(keys[::2])):
+            for salt, some in (("old", keys), ("new", keys), ("newer", keys[:50]), ("new", keys[:50])):
+                kept = {key: row for key, row in rows(salt).items() if key in some}
                 async with store.transaction() as transaction:
-                    await transaction.commit(
-                        {"odd": kept, "numbers": dict.fromkeys(few) if None in kept.values() else few}
-                    )
-            assert await store.get("odd", keys) == {key: rows[key] for key in keys[1::2]}
-            for key in keys:
-                assert await store.get("odd", [key]) == {it: rows[it] for it in keys[1::2] if it == key}
-            assert await store.get("numbers", [*few]) == {}
+                    await transaction.commit({"odd": kept, "numbers": {(at,): (at, salt) for at in range(9)}})
+                assert await store.get("odd", some) == kept
+            for key in keys[:9]:
+                async with store.transaction() as transaction:
+                    await transaction.commit({"odd": {key: rows("one")[key]}})
+                assert await store.get("odd", [key, ("none", 1, "")]) == {key: rows("one")[key]}
+            async with store.transaction() as transaction:
+                await transaction.commit({"odd": dict.fromkeys(keys[::2]), "numbers": {(1,): None}})
+            assert {*await store.get("odd", keys)} == {*keys[1::2]}
+            assert len(await store.get("numbers", [(at,) for at in range(9)])) == 8
         finally:
             await store.close()
 
     asyncio.run(found())
+
+
+@pytest.mark.parametrize("row", [(1, 1, 1), ("a", "1", 1), ("a", 1 << 63, 1), ("a", 1, 2), ("a", 1, None)])
+def test_a_value_of_another_type_is_refused_and_nothing_is_written(url: str, row: Any) -> None:
+    table = Table("typed", (Column("name"), Column("number", Type.INTEGER), Column("flag", Type.FLAG)))
+
+    async def refused() -> None:
+        store = await open_postgres(url, Layout(kept=(table,), views=(), stamp={}))
+        try:
+            with pytest.raises(StoreError, match="cannot hold a value"):
+                async with store.transaction() as transaction:
+                    await transaction.commit({"typed": {(row[0],): row}})
+            assert await store.get("typed", [("a",)]) == {}
+            if not isinstance(row[0], str):
+                with pytest.raises(StoreError, match="cannot hold a value"):
+                    await store.get("typed", [(row[0],)])
+        finally:
+            await store.close()
+
+    asyncio.run(refused())
