@@ -6,6 +6,7 @@ UTF-8 has. Rows go to the server as an array a column.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from strandline.errors import StoreError
@@ -22,9 +23,6 @@ CHUNK_BYTES = 32 * 1024 * 1024
 
 FIRST_ROWS = 64
 """So many rows are fetched first; then `next_rows`."""
-
-MARKS = ("\x1f", *map(chr, range(1, 0xD800)))
-"""What may stand between texts: the first that is in none of them."""
 
 _MOST_ROWS = 512
 _FETCHED_BYTES = 4 * 1024 * 1024
@@ -94,14 +92,16 @@ def wanted(table: Table, keys: Sequence[Key]) -> list[Any]:
 
     Raises:
         TypeError: a value that should be a text is none.
+        StoreError: there is no character that is in none of the texts.
     """
-    columns, texts = list(zip(*keys, strict=True)), key_texts(table)
-    given: list[Any] = []
-    for mark in MARKS:
-        given = [mark + mark.join(it) if at in texts else list(it) for at, it in enumerate(columns)]
+    columns, texts = [[key[at] for key in keys] for at in range(table.key_size)], key_texts(table)
+    if not texts:
+        return columns
+    for mark in chain("\x1f", map(chr, range(1, 0xD800))):
+        given = [mark + mark.join(it) if at in texts else it for at, it in enumerate(columns)]
         if all(given[at].count(mark) == len(keys) for at in texts):
-            break
-    return [*given, mark] if texts else given
+            return [*given, mark]
+    raise StoreError(f"table {table.name!r}: the keys hold every character there is; ask for fewer at a time")
 
 
 def decoder(table: Table) -> Callable[[Iterable[Any]], list[Row]]:

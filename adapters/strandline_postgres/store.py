@@ -123,13 +123,11 @@ class PostgresStore:
             raise StoreReadOnly(f"the store {self.connections.shown!r} was opened for reading")
         async with self.connections.begin(BATCH, lock) as connection:
             tables = await self._written(connection)
-            if self._beside is None:
-                foresight, self._foresight = self._foresight, None
-                with self.connections.translated(connection):
-                    turn = await self._turns.begin(connection, tables, foresight)
-                transaction = self._transaction(connection, tables, self.tables.channel, self._refusal(), turn)
-            else:
-                transaction = self._transaction(connection, tables)
+            foresight, self._foresight = self._foresight, None
+            with self.connections.translated(connection):
+                turn = await self._turns.begin(connection, tables, foresight)
+            channel = None if self._beside else self.tables.channel
+            transaction = self._transaction(connection, tables, channel, self._refusal(), turn)
             yield transaction
         await self._growth.told(tables, transaction.written)
 

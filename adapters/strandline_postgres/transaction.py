@@ -106,8 +106,9 @@ class PostgresTransaction:
         return found | await self._load(self._speech.layout.table(table), left)
 
     async def foreseen(self, table: str, keys: Collection[Key]) -> dict[Key, Row | None]:
-        """Return the rows at `keys`, of which there is one at least; None where there is no row."""
-        return dict.fromkeys(keys) | await self.load(table, keys)
+        """Return the rows at `keys`; None where there is no row."""
+        asked = [key for key in keys if None not in key]
+        return dict.fromkeys(asked) | await self.load(table, asked)
 
     async def _load(self, table: Table, keys: Iterable[Key]) -> dict[Key, Row]:
         asked = sorted(keys)  # most come sorted, and sorting those costs little
@@ -178,13 +179,13 @@ class PostgresTransaction:
         """Write all changes; they stand once the transaction has ended."""
         if self._refusal is not None:
             raise self._refusal
+        if self._turn is not None:  # first, so that nothing is ever written of which no turn tells
+            with self._translated(self.connection):
+                await self._turn.say(self.connection, self._speech.layout, changes)
         for name, rows in sorted(changes.items()):
             await self._write(self._speech.layout.table(name), rows)
         if self._channel is not None:
             await self._tell(self._channel, [name for name, rows in changes.items() if rows])
-        if self._turn is not None:
-            with self._translated(self.connection):
-                await self._turn.end(self.connection, self._speech.layout, changes)
 
     async def _write(self, table: Table, rows: Mapping[Key, Row | None]) -> None:
         ordered = sorted(rows.items(), key=itemgetter(0))
@@ -239,7 +240,10 @@ class PostgresTransaction:
         return self._speech.say(self._tables, what, table, *how, **sizes)
 
     async def _ask(self, what: str, table: Table, keys: Sequence[Key]) -> Any:
-        """Return what one of the statements about keys gives."""
+        """Return what one of the statements about keys gives; where a part of a key is None, no row stands."""
+        keys = [key for key in keys if None not in key]
+        if not keys:
+            return []
         with self._translated(self.connection), _refused():
             return await self.connection.fetch(self._say(what, table), *wanted(table, keys))
 

@@ -10,7 +10,7 @@ another has the same four bytes, is read once more.
 import os
 import sys
 from array import array
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 from zlib import crc32
 
@@ -88,8 +88,8 @@ class Turn:
     _number: int
     _shared: bool
 
-    async def end(self, connection: Any, layout: Layout, changes: Changes) -> None:
-        """Say which turn it was, and what it changed. Errors are the driver's."""
+    async def say(self, connection: Any, layout: Layout, changes: Changes) -> None:
+        """Say which turn it is, and what it changes. Errors are the driver's."""
         names = told = None
         if self._shared:
             names = [name for name, rows in changes.items() if rows and can_be_foreseen(layout.table(name))]
@@ -111,28 +111,37 @@ class Turns:
         return self._alone < KEPT and sys.byteorder == "little"
 
     async def begin(self, connection: Any, tables: Tables, foresight: Foresight | None) -> Turn:
-        """Begin a turn, in which nobody else has one. Errors are the driver's."""
+        """
+        Begin a turn, in which nobody else has one. Errors are the driver's.
+
+        No writer has the same number twice, though a server may have lost the turn that had it.
+        """
         if foresight is not None and foresight.generation != tables.generation:
             foresight = None
         since = self._number if foresight is None else foresight.last[0]
         turns = await connection.fetch(tables.read_turns(), since, foresight is not None)
         self._alone = 0 if any(turn[1] != self._writer for turn in turns) else min(KEPT, self._alone + 1)
-        self._number = 1 + (turns[-1][0] if turns else since)
+        self._number = 1 + max(self._number, turns[-1][0] if turns else since)
         foreseen = {} if foresight is None else foresight.standing(turns)
         return Turn(foreseen, tables, self._writer, self._number, self.shared)
 
 
 def marks(table: Table, keys: Collection[Key]) -> "array[int]":
     """
-    Return four bytes for each key of a table, the same in every process.
+    Return four bytes for each key of a table, the same in every process; none for one with None, where no row stands.
 
     >>> table = Table("named", (Column("name"),))
     >>> marks(table, [("a",)]) == marks(table, [("a",)])
     True
     """
-    texts = all(column.type in _TEXTS for column in table.key)
-    spelt = map("\0".join, keys) if texts else ["\0".join(map(str, key)) for key in keys]
-    return array("I", [crc32(it.encode()) for it in spelt])
+    numbers = [at for at, column in enumerate(table.key) if column.type is Type.INTEGER]
+    told: Iterable[Key] = [key for key in keys if None not in key]
+    if numbers and told:
+        columns: list[Sequence[Any]] = list(zip(*told, strict=True))
+        for at in numbers:
+            columns[at] = [str(int(it)) for it in columns[at]]  # what is equal is spelt alike
+        told = zip(*columns, strict=True)
+    return array("I", [crc32(it.encode()) for it in map("\0".join, told)])
 
 
 def can_be_foreseen(table: Table) -> bool:

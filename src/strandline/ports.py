@@ -257,6 +257,9 @@ class Foreseeing(Protocol):
         Read the rows at some keys, by table, for the next transaction.
 
         Other writers may be at work meanwhile: what they change is read again in the transaction, so this changes no
-        answer. It is a store's choice to do nothing, and what it cannot read it leaves to the transaction.
+        answer. It is a store's choice to do nothing; a read that is cut short it leaves to the transaction.
+
+        Raises:
+            StoreError: the store is in trouble, as the transaction would be.
         """
         ...
