@@ -53,19 +53,27 @@ def seconds(server: Server, log: Path, owners: list[list[int]], size: int, fores
     url = asyncio.run(new_database(server, "turns"))
     command = [sys.executable, __file__, "--log", str(log), "--url", url, "--batch", str(size)]
     command += [] if foresees else ["--in-turn"]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    writers = [subprocess.Popen([*command, "--own", *map(str, own)], **pipes) for own in owners]  # type: ignore[call-overload]
-    for writer in writers:
-        assert writer.stdout.readline() == "ready\n"
+    writers = [
+        subprocess.Popen(
+            [*command, "--own", *map(str, own)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        )
+        for own in owners
+    ]
+    _await(writers, "ready")
     start = time.perf_counter()
     for writer in writers:
         writer.stdin.write("\n")
-        writer.stdin.flush()
-    assert [writer.stdout.readline() for writer in writers] == ["done\n"] * len(writers)
+    _await(writers, "done")
     took = time.perf_counter() - start
     for writer in writers:
         writer.communicate()
     return took
+
+
+def _await(writers: list["subprocess.Popen[str]"], word: str) -> None:
+    for writer in writers:
+        if writer.stdout.readline() != f"{word}\n":
+            raise SystemExit("a writer failed")
 
 
 def main() -> None:

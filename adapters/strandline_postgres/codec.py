@@ -87,8 +87,8 @@ def wanted(table: Table, keys: Sequence[Key]) -> list[Any]:
     """
     Return keys, of which there is one at least, as the arguments of a statement: a column each.
 
-    A column of text is one text, in which a mark stands before each value; the mark comes behind all columns. The
-    driver takes as long for each text of an array as for a long one. Any other column is an array.
+    A column of text is one text, in which a mark stands before each value, since the driver takes long for each value
+    of an array; the mark comes behind all columns. Any other column is an array.
 
     Raises:
         TypeError: a value that should be a text is none.

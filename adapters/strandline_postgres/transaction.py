@@ -1,5 +1,5 @@
 """
-What a transaction reads and writes: each call one statement, its keys given as a few long texts, its rows as arrays.
+What a transaction reads and writes: each call one statement, its keys given as a text a column, its rows as arrays.
 
 Rows are written sorted by key, so that they fall side by side in the trees, and so that two who write without our
 locks lock rows in one order. Where nothing stands yet, many rows are streamed in by COPY, which costs the server and

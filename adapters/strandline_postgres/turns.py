@@ -20,7 +20,7 @@ from strandline.ports import Changes, Key, Layout
 from strandline.schema import Row, Table, Type
 from strandline_postgres.sql import Tables
 
-__all__ = ["KEPT", "Foresight", "Turn", "Turns", "marks"]
+__all__ = ["KEPT", "Foresight", "Turn", "Turns", "can_be_foreseen", "marks"]
 
 KEPT: Final = 8
 """So many turns are kept; what was read before the first of them is forgotten."""

@@ -75,7 +75,7 @@ async def view_changes(
     return changes
 
 
-def asked_of_views(given: Given, draft: Draft) -> dict[str, Collection[Key]]:
+def asked_of_views(given: Given, draft: Draft) -> Mapping[str, Collection[Key]]:
     """Return the keys at which `view_changes` asks for rows, by view, as far as the draft tells."""
     asked: dict[str, set[Key]] = {view.name: set() for view in given.schema.views}
     for view in given.schema.views:
@@ -88,7 +88,7 @@ def asked_of_views(given: Given, draft: Draft) -> dict[str, Collection[Key]]:
             sums = draft.sums.get(view.carries.name, {}).keys()
             asked[view.carries.name] |= drafted
             asked[view.name].update(key for key in sums - drafted if _may_hold(view, given.shares, key))
-    return {**asked}
+    return asked
 
 
 class _Worked(NamedTuple):
