@@ -10,8 +10,9 @@ each after a checkpoint.
   consumer of sqlite_ingest.py on this server. It keeps the same rows, counts, words and indexes as we (but who voted on
   a thing), takes back what is deleted or hidden, and moves what is edited: on a log that comes in order, once, and
   valid, its tables hold the numbers of our views. It validates nothing, and is wrong when events come late or twice.
-- one writer: `strandline replay`, everything on.
-- two writers: two of those at a time, each with every other line of the log.
+- one writer: `strandline replay`, everything on; a second process prepares, so it has two cores.
+- one process: the same with `--processes 1`, which has one core.
+- two writers: two of a process each at a time, each with every other line of the log.
 - bare: the rows that all of strandline's tables hold after the one writer's run, in files of COPY's binary form, which
   COPY takes back into equal tables, a transaction each: with their primary keys, without the other indexes. The
   server's limit: nothing is read, decided or written twice.
@@ -22,6 +23,7 @@ each after a checkpoint.
 import argparse
 import asyncio
 import math
+import platform
 import subprocess
 import sys
 import tempfile
@@ -102,8 +104,8 @@ async def size_of(url: str) -> int:
     return int(size)
 
 
-def replays(logs: Iterable[Path], url: str) -> list[list[str]]:
-    return [[STRANDLINE, "replay", str(log), "--store", url] for log in logs]
+def replays(logs: Iterable[Path], url: str, processes: int) -> list[list[str]]:
+    return [[STRANDLINE, "replay", str(log), "--store", url, "--processes", str(processes)] for log in logs]
 
 
 def side(server: Server, name: str, commands: Callable[[str], list[list[str]]]) -> tuple[float, float, int, str]:
@@ -145,6 +147,7 @@ def report(folder: Path, server: Server, events: int, hand_events: int, log: Pat
     short, halves = folder / "short.ndjson", [folder / "even.ndjson", folder / "odd.ndjson"]
     cut(log, short, halves, hand_events)
     print(f"{events:,} events, {log.stat().st_size / events:.0f} bytes each; by hand {hand_events:,} of them")
+    print(f"Python {platform.python_version()}, {platform.python_compiler()}")
     if server.settings:
         print(f"the server's settings: {' '.join(server.settings)}")
 
@@ -152,10 +155,11 @@ def report(folder: Path, server: Server, events: int, hand_events: int, log: Pat
         return lambda url: [[sys.executable, __file__, "--side", name, str(source), url]]
 
     found = {"by hand": side(server, "by hand", alone("by hand", short))}
-    found["one writer"] = side(server, "one writer", lambda url: replays([log], url))
+    found["one writer"] = side(server, "one writer", lambda url: replays([log], url, 2))
     rows = asyncio.run(write_rows(found["one writer"][3], folder))
     found["bare"] = side(server, "bare", alone("bare", folder))
-    found["two writers"] = side(server, "two writers", lambda url: replays(halves, url))
+    found["one process"] = side(server, "one process", lambda url: replays([log], url, 1))
+    found["two writers"] = side(server, "two writers", lambda url: replays(halves, url, 1))
     print(f"bare: {rows:,} rows, {rows / found['bare'][0]:,.0f} a second\n")
     tell(found, events, hand_events, record_bytes(log) / events)
 
@@ -178,7 +182,8 @@ def tell(found: Mapping[str, tuple[float, float, int, str]], events: int, hand_e
         print(f"{name:12}{line}")
     own, one = found["one writer"][2] / events - record, rates["one writer"]
     print(f"one writer is {one / rates['by hand']:.1f} times by hand; {own:.0f} bytes an event beyond the records")
-    print(f"two writers are {rates['two writers'] / one:.2f} times one")
+    alone, two = rates["one process"], rates["two writers"]
+    print(f"two writers, a process each, are {two / alone:.2f} times one of them, and {two / one:.2f} times one of two")
 
 
 if __name__ == "__main__":

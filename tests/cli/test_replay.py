@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import zstandard
 
+import strandline_cli.ahead
 from strandline_cli.stop import Stopped, held, stoppable
 
 Cli = Callable[..., Any]
@@ -68,6 +69,25 @@ def test_a_second_run_changes_nothing(cli: Cli, log: Path, own: str) -> None:
     told = cli("replay", log, "--store", own, "--json").json
     assert (told["read"], told["applied"]) == (EVENTS, 0)
     assert cli("digest", "--store", own).out == before
+
+
+@pytest.mark.parametrize(("processes", "begun"), [(1, 0), (2, 1)])
+def test_it_is_taken_in_by_one_process_or_two(
+    cli: Cli, log: Path, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: int, begun: int
+) -> None:
+    begins: list[object] = []
+    begin = strandline_cli.ahead._Helper.begin
+
+    def watched(helper: Any, *told: Any) -> None:
+        begins.append(told)
+        begin(helper, *told)
+
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(strandline_cli.ahead._Helper, "begin", watched)
+    url = f"sqlite:///{tmp_path / 'new.db'}"
+    assert cli("replay", log, "--store", url, "--batch", "500", "--processes", processes).code == 0
+    assert len(begins) == begun
+    assert cli("digest", "--store", url).out == cli("digest", "--store", store).out
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zstandard.ZstdCompressor().compress], ids=["gz", "zst"])
@@ -181,7 +201,8 @@ def test_stopped_in_the_middle_and_resumed_it_comes_to_the_same(
     code: int,
 ) -> None:
     path = tmp_path / "new.db"
-    process = spawn("replay", "-", "--store", f"sqlite:///{path}", "--batch", "100", "--json", stdin=subprocess.PIPE)
+    options = ("--batch", "100", "--processes", "1")
+    process = spawn("replay", "-", "--store", f"sqlite:///{path}", *options, "--json", stdin=subprocess.PIPE)
     assert process.stdin is not None
     process.stdin.write(b"".join(lines_of(log)[:950]))
     process.stdin.flush()
@@ -194,7 +215,7 @@ def test_stopped_in_the_middle_and_resumed_it_comes_to_the_same(
     out, err = process.communicate(timeout=20)
     read = json.loads(out)["read"]
     assert process.returncode == code
-    assert f"strandline replay - --store sqlite:///{path} --batch 100 --resume" in err.decode()
+    assert f"strandline replay - --store sqlite:///{path} {' '.join(options)} --resume" in err.decode()
     assert b"Traceback" not in err
     assert 900 <= read <= 950
     assert taken_in(path) == {"stdin": read}, "what was read of the batch in hand was taken in, or never read"

@@ -11,9 +11,10 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
+from typing import Any, Final
 
 import click
-from attrs import asdict, define
+from attrs import asdict, define, frozen
 
 from strandline import Cursor, Ingest, LogError, Outcome
 from strandline.forum import SCHEMA
@@ -26,6 +27,25 @@ from strandline_cli.show import by_reason, card, console, print_json
 from strandline_cli.stop import Stopped, held
 
 __all__ = ["replay"]
+
+PROCESSES: Final = 2
+"""So many at most take in a log, unless it is said otherwise."""
+
+
+@frozen
+class Way:
+    """How logs are taken in: the options of the command."""
+
+    batch: int | None
+    processes: int
+    resume: bool
+
+    @property
+    def words(self) -> list[str]:
+        """The options as they are typed, so that it goes on as it began."""
+        batch = [] if self.batch is None else ["--batch", str(self.batch)]
+        processes = [] if self.processes == PROCESSES else ["--processes", str(self.processes)]
+        return [*batch, *processes, "--resume"]
 
 
 @define
@@ -51,9 +71,15 @@ class Sofar:
     type=click.IntRange(1),
     help="Lines a commit; the views do not differ. Unless said, 14,000, and 28,000 into PostgreSQL.",
 )
+@click.option(
+    "--processes",
+    type=click.IntRange(1, PROCESSES),
+    default=PROCESSES,
+    help="2, unless said: a second process prepares the next batch on a second core. 1 where other writers need it.",
+)
 @click.option("--resume", is_flag=True, help="Pass over the lines of each log that were taken in before.")
 @json_option
-def replay(logs: Sequence[str], url: str | None, batch: int | None, resume: bool, as_json: bool) -> None:
+def replay(logs: Sequence[str], url: str | None, as_json: bool, **way: Any) -> None:
     """
     Take logs into a store.
 
@@ -63,7 +89,7 @@ def replay(logs: Sequence[str], url: str | None, batch: int | None, resume: bool
     Stopped by Ctrl-C, the command finishes the batch in hand and says how to go on. How many lines of each log were
     taken in is kept under the log's absolute path, so a log may grow between two runs with --resume, but not change.
     """
-    url = store_of(url)
+    url, how = store_of(url), Way(**way)
     _refuse_missing(logs[0])
     sofar = Sofar()
     with writing(url, new=True) as store, unhurried_collection(), showing_progress() as progress:
@@ -72,18 +98,18 @@ def replay(logs: Sequence[str], url: str | None, batch: int | None, resume: bool
         try:
             try:
                 for log in logs:
-                    _take_in(ingest, log, batch or ingest.batch, resume, sofar, progress)
+                    _take_in(ingest, log, how, sofar, progress)
             except LogError:  # what was read before it stands, with all that follows from it
                 run(ingest.finish())
                 raise
             run(ingest.finish())
         except Stopped as stopped:
-            stopped.hint = f"go on with\n    {_again(logs, url, batch)}"
+            stopped.hint = f"go on with\n    {_again(logs, url, how)}"
             raise
         finally:
             sofar.seconds = perf_counter() - began
             progress.end()
-            _tell(ingest.outcome, sofar, resume, as_json)
+            _tell(ingest.outcome, sofar, how.resume, as_json)
 
 
 def _refuse_missing(log: str) -> None:
@@ -98,12 +124,13 @@ def source_of(log: str) -> str:
     return "stdin" if log == "-" else f"file:{path}"
 
 
-def _take_in(ingest: Ingest, log: str, size: int, resume: bool, sofar: Sofar, progress: Progress) -> None:
+def _take_in(ingest: Ingest, log: str, how: Way, sofar: Sofar, progress: Progress) -> None:
     source = source_of(log)
-    position = (run(ingest.cursor(source)) or 0) if resume else 0
+    position = (run(ingest.cursor(source)) or 0) if how.resume else 0
     sofar.skipped += position
     progress.began(log)
-    for batch, read_bytes in batches(log, skip=position, size=size, ahead=log != "-" and Path(log).is_file()):
+    size, ahead = how.batch or ingest.batch, how.processes > 1 and log != "-" and Path(log).is_file()
+    for batch, read_bytes in batches(log, skip=position, size=size, ahead=ahead):
         with held():
             position += len(batch)
             run(ingest.fold(batch, Cursor(source, position), later=True))
@@ -111,9 +138,8 @@ def _take_in(ingest: Ingest, log: str, size: int, resume: bool, sofar: Sofar, pr
             del batch  # it is great, and the next is about to be made
 
 
-def _again(logs: Sequence[str], url: str, batch: int | None) -> str:
-    size = [] if batch is None else ["--batch", str(batch)]
-    command = shlex.join(["strandline", "replay", *logs, "--store", url, *size, "--resume"])
+def _again(logs: Sequence[str], url: str, how: Way) -> str:
+    command = shlex.join(["strandline", "replay", *logs, "--store", url, *how.words])
     return f"{command}\nand the same standard input, from its beginning" if "-" in logs else command
 
 
