@@ -4,7 +4,10 @@ The protocol's identifiers: a text that was checked once is known to be right by
 Each type is a `str`, verbatim as it was given, that cannot be made from a text which breaks its rule; it compares,
 hashes and prints as that text. A type is a line of a table: its rule in words, and its test. A test looks at the
 length first and then at the whole string with one pattern of ASCII classes and possessive repeats, so that it never
-raises, never takes a trailing newline or a foreign digit, and costs at most one pass however hostile the text.
+raises, never takes a trailing newline or a foreign digit, and costs at most a few passes however hostile the text.
+
+Only a class repeats possessively, never a group: before Python 3.11.5 a group's last, vain repeat moves the place where
+the pattern goes on (https://github.com/python/cpython/issues/106052).
 
 Source: https://atproto.com/specs/lexicon#string-formats
 """
@@ -42,8 +45,8 @@ _Test = Callable[[str], bool]
 _LABEL = "[a-zA-Z0-9][a-zA-Z0-9-]{0,62}+(?<!-)"
 _LETTER_LABEL = "[a-zA-Z][a-zA-Z0-9-]{0,62}+(?<!-)"
 _DID = "did:[a-z]++:[a-zA-Z0-9._:%-]++(?<![:%])"
-_HANDLE = rf"(?:{_LABEL}\.)++{_LETTER_LABEL}"
-_NSID = rf"{_LETTER_LABEL}\.(?:{_LABEL}\.)++[a-zA-Z][a-zA-Z0-9]{{0,62}}+"
+_HANDLE = rf"(?:{_LABEL}\.)+{_LETTER_LABEL}"
+_NSID = rf"{_LETTER_LABEL}\.(?:{_LABEL}\.)+[a-zA-Z][a-zA-Z0-9]{{0,62}}+"
 _RECORD_KEY = r"(?!\.{1,2}\Z)[a-zA-Z0-9._:~-]{1,512}+"
 
 
@@ -65,7 +68,7 @@ _match_datetime = re.compile(
 _match_language = re.compile(
     "en-GB-oed|sgn-BE-FR|sgn-BE-NL|sgn-CH-DE"
     "|i-(?:ami|bnn|default|enochian|hak|klingon|lux|mingo|navajo|pwn|tao|tay|tsu)"
-    "|[xX](?:-[a-zA-Z0-9]{1,8})++"
+    "|[xX](?:-[a-zA-Z0-9]{1,8}+)+"
     "|[a-z]{2,3}(?:-[a-zA-Z]{3}){0,3}(?:-[a-zA-Z]{4})?(?:-(?:[a-zA-Z]{2}|[0-9]{3}))?"
     "(?P<variants>(?:-(?:[a-zA-Z0-9]{5,8}|[0-9][a-zA-Z0-9]{3}))*)"
     "(?P<extensions>(?:-[0-9a-wyzA-WYZ](?:-[a-zA-Z0-9]{2,8})+)*)"
