@@ -3,7 +3,8 @@
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from itertools import chain
 
 import pytest
@@ -15,16 +16,17 @@ from strandline.forum.records import AUTHORIZATION, BLOCK, COMMENT, POST, SUBSCR
 from strandline.forum.world import world
 
 
-def by_hand(log: Iterable[bytes]) -> sqlite3.Connection:
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    consume(connection, log)
-    return connection
+@contextmanager
+def by_hand(log: Iterable[bytes]) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        consume(connection, log)
+        yield connection
 
 
 @pytest.mark.parametrize("seed", [2, 3, 4])
 def test_a_log_in_order_gives_by_hand_what_it_gives_us(seed: int) -> None:
-    connection = by_hand(stirred(seed))
-    found = numbers_by_hand(lambda statement: connection.execute(statement).fetchall())
+    with by_hand(stirred(seed)) as connection:
+        found = numbers_by_hand(lambda statement: connection.execute(statement).fetchall())
     for name, rows in numbers_of_ours(stirred(seed)).items():
         assert found[name] == rows, name
 
@@ -38,15 +40,14 @@ def test_a_log_in_order_gives_by_hand_what_it_gives_us(seed: int) -> None:
     ],
 )
 def test_what_stands_has_words_and_nothing_else_has(words: str, told: str) -> None:
-    connection = by_hand(stirred(2))
-    places = connection.execute(f"SELECT rowid FROM {told} ORDER BY 1").fetchall()
-    assert places
-    assert connection.execute(f"SELECT rowid FROM {words} ORDER BY 1").fetchall() == places
+    with by_hand(stirred(2)) as connection:
+        places = connection.execute(f"SELECT rowid FROM {told} ORDER BY 1").fetchall()
+        assert places
+        assert connection.execute(f"SELECT rowid FROM {words} ORDER BY 1").fetchall() == places
 
 
 def test_the_logs_hold_what_is_to_be_taken_back() -> None:
     """Else the test above would show little."""
-    connection = by_hand(stirred(2))
     seen = Counter[str]()
     for line in stirred(2):
         event = json.loads(line)
@@ -58,12 +59,13 @@ def test_the_logs_hold_what_is_to_be_taken_back() -> None:
     for collection in (POST, COMMENT, VOTE, SUBSCRIPTION, BLOCK, AUTHORIZATION):
         assert seen[f"{collection} delete"], collection
         assert seen[f"{collection} update"], collection
-    for table in ("dormant", "tally", "account WHERE NOT active", "subscription WHERE NOT value"):
-        assert connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0], table
+    with by_hand(stirred(2)) as connection:
+        for table in ("dormant", "tally", "account WHERE NOT active", "subscription WHERE NOT value"):
+            assert connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0], table
 
 
 @pytest.mark.parametrize("spoilt", [0.001, 0.1])
 def test_no_log_of_a_world_stops_it(spoilt: float) -> None:
     log = list(world(7, EVENTS, late=0.2, repeats=0.1, spoilt=spoilt))
-    connection = by_hand(chain(log, reversed(log)))
-    assert connection.execute("SELECT time_us FROM cursor").fetchall() == [(json.loads(log[0])["time_us"],)]
+    with by_hand(chain(log, reversed(log))) as connection:
+        assert connection.execute("SELECT time_us FROM cursor").fetchall() == [(json.loads(log[0])["time_us"],)]
