@@ -128,7 +128,7 @@ def _pieces(log: str, skip: int, size: int) -> Generator[_Piece, None, None]:
     if passed < skip:
         raise LogError(
             f"{log!r} holds {passed:,} lines, but {skip:,} were taken in: it is not the log it was; "
-            "take it in without --resume"
+            "take it in from its beginning, without --resume"
         )
     if taken:
         yield _Piece(taken, read_bytes)

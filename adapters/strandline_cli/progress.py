@@ -6,12 +6,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Protocol
-
-from rich.progress import BarColumn, SpinnerColumn, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
+from typing import TYPE_CHECKING, Any, Protocol
 
 from strandline_cli.show import console, text
+
+if TYPE_CHECKING:  # where nobody sees it, it need not be loaded
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
 
 __all__ = ["Progress", "showing_progress", "working"]
 
@@ -27,6 +28,10 @@ class Progress(Protocol):
         """So many more lines were taken in, by which so many bytes of the log, unpacked, were read in all."""
         ...
 
+    def finishing(self) -> None:
+        """All logs are read; what follows from them for accounts that came or went is being written."""
+        ...
+
     def end(self) -> None:
         """Nothing more will come; leave the terminal as it was."""
         ...
@@ -39,21 +44,22 @@ class _Silent:
     def took(self, count: int, read_bytes: int) -> None:
         pass
 
+    def finishing(self) -> None:
+        pass
+
     def end(self) -> None:
         pass
 
 
 class _Shown:
-    def __init__(self, bar: Bar) -> None:
+    def __init__(self, bar: "Bar") -> None:
         self._bar = bar
         self._task: TaskID | None = None
         self._taken = 0
 
     def began(self, log: str) -> None:
-        if self._task is not None:
-            self._bar.remove_task(self._task)
         self._taken = 0
-        self._task = self._bar.add_task(text(log).plain, total=_plain_bytes(log), count="0")
+        self._show(text(log).plain, _plain_bytes(log), "0")
 
     def took(self, count: int, read_bytes: int) -> None:
         if self._task is not None:
@@ -63,8 +69,16 @@ class _Shown:
             told = f"{self._taken:,} lines, {rate:,.0f}/s"
             self._bar.update(self._task, completed=read_bytes, count=told)
 
+    def finishing(self) -> None:
+        self._show("accounts hidden and restored", None, "")
+
     def end(self) -> None:
         self._bar.stop()
+
+    def _show(self, what: str, total: int | None, count: str) -> None:
+        if self._task is not None:
+            self._bar.remove_task(self._task)
+        self._task = self._bar.add_task(what, total=total, count=count)
 
 
 def _plain_bytes(log: str) -> int | None:
@@ -81,6 +95,9 @@ def showing_progress() -> Iterator[Progress]:
     if not sys.stderr.isatty():
         yield _Silent()
         return
+    from rich.progress import BarColumn, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),

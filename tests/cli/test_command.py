@@ -203,6 +203,7 @@ def test_a_terminal_sees_progress_and_style_and_none_of_what_strangers_wrote(
         f"replay {tmp_path / 'log'} --store {url}", f"dump --store {url}", shown, shown
     )
     assert "\x1b[" in replay
+    assert "accounts hidden and restored" in replay
     assert "read         1" in re.sub("\x1b\\[[0-9;?]*[a-zA-Z]", "", replay)
     assert r'"name":"\u009b31m\u202esea"' in dump
     assert "\x9b" not in dump

@@ -100,9 +100,9 @@ def replay(logs: Sequence[str], url: str | None, as_json: bool, **way: Any) -> N
                 for log in logs:
                     _take_in(ingest, log, how, sofar, progress)
             except LogError:  # what was read before it stands, with all that follows from it
-                run(ingest.finish())
+                _finish(ingest, progress)
                 raise
-            run(ingest.finish())
+            _finish(ingest, progress)
         except Stopped as stopped:
             stopped.hint = f"go on with\n    {_again(logs, url, how)}"
             raise
@@ -136,6 +136,11 @@ def _take_in(ingest: Ingest, log: str, how: Way, sofar: Sofar, progress: Progres
             run(ingest.fold(batch, Cursor(source, position), later=True))
             progress.took(len(batch), read_bytes)
             del batch  # it is great, and the next is about to be made
+
+
+def _finish(ingest: Ingest, progress: Progress) -> None:
+    progress.finishing()
+    run(ingest.finish())
 
 
 def _again(logs: Sequence[str], url: str, how: Way) -> str:
