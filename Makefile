@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# What is installed is compiled when it is first used, and most of it never is.
+PIP := $(BIN)/python -m pip install --quiet --no-compile
 INSTALLED := .venv/.installed
 READY := .venv/.ready
 DEMO_LOG := build/demo.ndjson
@@ -25,11 +27,11 @@ help:
 $(INSTALLED): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[all]'
+	$(PIP) --editable '.[all]'
 	touch $@
 
 $(READY): $(INSTALLED)
-	$(BIN)/python -m pip install --quiet --group dev
+	$(PIP) --group dev
 	touch $@
 
 $(DEMO_LOG): $(INSTALLED)
@@ -64,7 +66,7 @@ lint: $(READY)
 	$(BIN)/ruff check .
 
 types: $(READY)
-	$(BIN)/mypy src adapters tests
+	$(BIN)/mypy --num-workers 2 src adapters tests
 
 format: $(READY)
 	$(BIN)/ruff format .
