@@ -183,7 +183,8 @@ def tell(found: Mapping[str, tuple[float, float, int, str]], events: int, hand_e
     own, one = found["one writer"][2] / events - record, rates["one writer"]
     print(f"one writer is {one / rates['by hand']:.1f} times by hand; {own:.0f} bytes an event beyond the records")
     alone, two = rates["one process"], rates["two writers"]
-    print(f"two writers, a process each, are {two / alone:.2f} times one of them, and {two / one:.2f} times one of two")
+    print(f"two writers, a process each, are {two / alone:.2f} times one of them,")
+    print(f"and {two / one:.2f} times the one writer of two processes")
 
 
 if __name__ == "__main__":

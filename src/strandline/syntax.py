@@ -6,8 +6,8 @@ hashes and prints as that text. A type is a line of a table: its rule in words, 
 length first and then at the whole string with one pattern of ASCII classes and possessive repeats, so that it never
 raises, never takes a trailing newline or a foreign digit, and costs at most a few passes however hostile the text.
 
-Only a class repeats possessively, never a group: before Python 3.11.5 a group's last, vain repeat moves the place where
-the pattern goes on (https://github.com/python/cpython/issues/106052).
+Only a class repeats possessively, never a group: before Python 3.11.5 a group's last, vain repeat may move the place
+where the pattern goes on (https://github.com/python/cpython/issues/106052).
 
 Source: https://atproto.com/specs/lexicon#string-formats
 """

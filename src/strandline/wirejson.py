@@ -28,6 +28,7 @@ MAX_DIGITS = 4300
 MAX_INTEGER = 2**53 - 1
 
 # A string without an end is taken to the text's end: sought anew from each quote in it, it would cost its square.
+# The group holds no repeat, so its own may be possessive also before Python 3.11.5; see strandline.syntax.
 _BRACKET_OR_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 

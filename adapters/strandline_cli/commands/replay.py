@@ -75,7 +75,7 @@ class Sofar:
     "--processes",
     type=click.IntRange(1, PROCESSES),
     default=PROCESSES,
-    help="2, unless said: a second process prepares the next batch on a second core. 1 where other writers need it.",
+    help="At most so many. With 2, the default, a second one prepares the next batch of a file on a second core.",
 )
 @click.option("--resume", is_flag=True, help="Pass over the lines of each log that were taken in before.")
 @json_option

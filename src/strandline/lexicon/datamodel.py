@@ -32,6 +32,7 @@ __all__ = [
 MAX_INTEGER: Final = 2**53 - 1
 """The greatest integer, either side of zero, that every JSON reader holds exactly."""
 
+# No repeat in the group varies in length, so it may be possessive also before Python 3.11.5; see strandline.syntax.
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
