@@ -29,7 +29,7 @@ class Progress(Protocol):
         ...
 
     def finishing(self) -> None:
-        """No more is read; what follows from them for accounts that came or went is being written."""
+        """No more is read; what follows for accounts that were hidden or restored is being written."""
         ...
 
     def end(self) -> None:

@@ -2,8 +2,8 @@
 Every statement this adapter says, made from declared tables.
 
 Keys are looked up one by one along an index, however many there are and whatever the planner knows of a young table:
-`LATERAL (... OFFSET 0)` leaves it no other way. Each call is one statement, its keys given as a
-text a column, its rows as arrays.
+`LATERAL (... OFFSET 0)` leaves it no other way. Each call is one statement, its keys given as a text
+a column, its rows as arrays.
 
 A view's rows stand in a table of a generation, `name.3`; under its plain name there is an SQL view of the present
 generation, so that a rebuild switches by moving the SQL view, and no reader has to know.
